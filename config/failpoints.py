@@ -1,0 +1,55 @@
+"""Places where a fault test kills the process, to prove that nothing acknowledged is lost there.
+
+A failpoint does nothing unless the environment names it: `FAILPOINT=answer.claimed` kills this process with SIGKILL the first
+time it gets there, `FAILPOINT=answer.claimed:3` the third time. `FAILPOINT_LOG` is a file that gets one line for every point
+passed; the suite fails at its end on a declared point that no test reached.
+"""
+
+import os
+import signal
+
+DECLARED = {
+    "turn.limited": "limits are taken, nothing is written",
+    "turn.inserted": "question and pending answer are durable, nothing is announced",
+    "turn.announced": "the events are out, the worker has not been called",
+    "turn.enqueued": "the worker has been called, the acknowledgement has not left",
+    "answer.received": "a worker has the task, has not claimed",
+    "answer.claimed": "the lease is taken, the provider has not been called",
+    "answer.first_text": "the first text has arrived, nothing is flushed",
+    "answer.flushed": "a first delta is out",
+    "answer.checkpointed": "a partial text is durable",
+    "answer.before_save": "the provider is done, the answer is not saved",
+    "answer.saved": "the answer is durable, not announced",
+    "answer.announced": "the answer is announced, the conversation's totals are not kept",
+    "sweep.found": "the sweeper has found an answer nobody works on, has not touched it",
+    "sweep.released": "the sweeper has put an answer back, nobody was told",
+    "stop.recorded": "the wish to stop is durable, nobody was told",
+    "retry.recorded": "the answer is pending again, nobody was told",
+}
+
+_wanted, _, _count = os.environ.get("FAILPOINT", "").partition(":")
+_left = int(_count or 1)
+_log = os.environ.get("FAILPOINT_LOG", "")
+
+if _wanted and _wanted not in DECLARED:
+    raise RuntimeError(f"FAILPOINT={_wanted} is not declared in config/failpoints.py.")
+
+
+def failpoint(name: str) -> None:
+    """Die here if the environment says so. Costs one comparison otherwise."""
+    if not _wanted and not _log:
+        return
+    _pass(name)
+
+
+def _pass(name: str) -> None:
+    global _left
+    if name not in DECLARED:
+        raise RuntimeError(f"The failpoint {name} is not declared in config/failpoints.py.")
+    if _log:
+        with open(_log, "a", encoding="utf-8") as file:
+            file.write(f"{name}\n")
+    if name == _wanted:
+        _left -= 1
+        if _left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,73 @@
+"""The way to MongoDB: one options dict, a client for synchronous code and one for each event loop.
+
+mongoengine speaks through the synchronous client; async code reads and writes with PyMongo's `AsyncMongoClient`, taking names
+from the document classes. Every write is acknowledged by a majority and the journal before it counts.
+"""
+
+import asyncio
+import weakref
+from typing import Any
+
+import mongoengine
+from bson.codec_options import CodecOptions
+from django.conf import settings
+from pymongo import AsyncMongoClient, MongoClient
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect, NetworkTimeout, NotPrimaryError, ServerSelectionTimeoutError, WTimeoutError
+
+# What an operation raises when MongoDB cannot be reached or cannot acknowledge now.
+AWAY = (AutoReconnect, NetworkTimeout, NotPrimaryError, ServerSelectionTimeoutError, WTimeoutError)
+
+OPTIONS: dict[str, Any] = {
+    "w": "majority",
+    "journal": True,
+    "tz_aware": True,
+    "uuidRepresentation": "standard",
+    "serverSelectionTimeoutMS": 2_000,
+    "connectTimeoutMS": 2_000,
+    # The whole operation, retries included: a page answers 503 within three seconds. Longer work says `pymongo.timeout(…)`.
+    "timeoutMS": 2_500,
+    "maxPoolSize": 100,
+    "appname": "parley",
+}
+CODEC = CodecOptions(tz_aware=True)
+
+_async_clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncMongoClient]" = weakref.WeakKeyDictionary()
+
+
+def connect() -> None:
+    """Tells mongoengine where MongoDB is; opens no connection before the first query. Called once, by `ConfigConfig.ready`."""
+    mongoengine.connect(db=settings.MONGODB_DATABASE, host=settings.MONGODB_URI, alias="default", **OPTIONS)
+
+
+def client() -> MongoClient:
+    return mongoengine.get_connection("default")
+
+
+def database():
+    return mongoengine.get_db("default")
+
+
+def collection(document: type[mongoengine.Document]) -> Collection:
+    return database()[document._get_collection_name()]
+
+
+def async_client() -> AsyncMongoClient:
+    """The client of the running event loop; made at its first use, closed with the loop."""
+    loop = asyncio.get_running_loop()
+    found = _async_clients.get(loop)
+    if found is None:
+        found = _async_clients[loop] = AsyncMongoClient(settings.MONGODB_URI, **OPTIONS)
+    return found
+
+
+def async_collection(document: type[mongoengine.Document]) -> AsyncCollection:
+    return async_client()[settings.MONGODB_DATABASE][document._get_collection_name()]
+
+
+async def close() -> None:
+    """Closes the running loop's client; used where a loop ends before its process does."""
+    found = _async_clients.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        await found.close()
