@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
@@ -555,6 +555,10 @@ class Valkey(Service):
         return False
 
 
+# By the setting that makes each of them unnecessary, the quickest first.
+ALL_SERVICES: dict[str, type[Service]] = {"REDIS_URL": Valkey, "MONGODB_URI": Mongo, "DATABASE_URL": Postgres}
+
+
 class LocalServices:
     """The servers of one data folder. `environment` holds the settings under which they are found, once they run."""
 
@@ -564,19 +568,18 @@ class LocalServices:
 
     def __init__(self, *, root: Path, durable: bool, without: frozenset[str] = frozenset()) -> None:
         """`without` names settings that are already set: a server whose setting is there is not made."""
-        if not sys.platform.startswith("linux"):
-            raise ServiceError(
-                "The servers in the wheels are made for Linux. "
-                "Install PostgreSQL 17, MongoDB 6.0 and Valkey 9, and set DATABASE_URL, MONGODB_URI and REDIS_URL."
-            )
-        run = socket_folder(root)
         self.root = root
         self.services: list[Service] = []
-        for setting, kind in (("REDIS_URL", Valkey), ("MONGODB_URI", Mongo), ("DATABASE_URL", Postgres)):
-            if setting not in without:
-                service = kind(root=root, run=run, durable=durable)
-                setattr(self, service.name, service)
-                self.services.append(service)
+        wanted = [(name, kind) for name, kind in ALL_SERVICES.items() if name not in without]
+        if wanted and not sys.platform.startswith("linux"):
+            raise ServiceError(
+                "The servers in the wheels are made for Linux. "
+                f"Install PostgreSQL 17, MongoDB 6.0 and Valkey 9, and set {', '.join(name for name, _ in wanted)}."
+            )
+        for _, kind in wanted:
+            service = kind(root=root, run=socket_folder(root), durable=durable)
+            setattr(self, service.name, service)
+            self.services.append(service)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -595,19 +598,23 @@ class LocalServices:
 
     def stop(self) -> bool:
         """Stops all, in reverse order. True if each ended by itself."""
-        return all([service.stop() for service in reversed(self.services)])
+        clean = [service.stop() for service in reversed(self.services)]
+        return all(clean)
 
 
 @contextlib.contextmanager
-def running(data_directory: Path, *, environment: Mapping[str, str]) -> Iterator[LocalServices]:
+def running(
+    data_directory: Path, *, environment: Mapping[str, str], before_start: Callable[[], None] = lambda: None
+) -> Iterator[LocalServices]:
     """Durable servers below `data_directory`, except those whose URL `environment` already has. Stops them at the end.
 
-    Holds the folder's lock the whole time. Raises `AlreadyRunning` or another `ServiceError`.
+    Holds the folder's lock the whole time; `before_start` runs once that is had. Raises `AlreadyRunning` or another `ServiceError`.
     """
     root = data_directory.absolute().resolve()
     root.mkdir(mode=0o755, parents=True, exist_ok=True)
     lock = take_lock(root / "lock")
     try:
+        before_start()
         services = LocalServices(root=root, durable=True, without=frozenset(name for name, value in environment.items() if value))
         services.start()
         try:
