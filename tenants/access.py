@@ -1,0 +1,141 @@
+"""The one door to people and places of an organization, for pages, API, sockets and prompts alike. Missing and forbidden look the same."""
+
+import uuid
+from typing import Any
+
+from django.db.models import QuerySet
+
+from tenants import scoping
+from tenants.choices import OrganizationStatus
+from tenants.errors import BadTenant, Forbidden, NotFound
+from tenants.models import Branch, Department, Employee, Membership
+from tenants.roles import Role
+
+__all__ = [
+    "Forbidden",
+    "NotFound",
+    "branches_for",
+    "department_for",
+    "departments_for",
+    "employee_for",
+    "employees_among",
+    "employees_for",
+    "membership_by_id",
+    "membership_for",
+    "memberships_of",
+]
+
+
+def membership_for(user: Any, slug: str) -> Membership:
+    """The user's place in the organization of this address, with `organization`, `user`, `branch` and `department` loaded.
+
+    `NotFound` where the organization is missing or suspended, or the person is not (or no longer) one of its people.
+    """
+    found = _memberships(user, organization__slug=slug)
+    if not found:
+        raise NotFound("There is no such organization, or you are not one of its people.")
+    return found[0]
+
+
+def membership_by_id(user: Any, organization: Any) -> Membership:
+    """As `membership_for`, by the organization's id, for work that goes on after the request: is this person still one of them?"""
+    try:
+        key = scoping.tenant_key(organization)
+    except BadTenant:
+        raise NotFound from None
+    found = _memberships(user, organization_id=uuid.UUID(key))
+    if not found:
+        raise NotFound("There is no such organization, or you are not one of its people.")
+    return found[0]
+
+
+def memberships_of(user: Any) -> list[Membership]:
+    """Every organization the user may enter now, by name. Causes a query."""
+    return _memberships(user)
+
+
+def _memberships(user: Any, **where: Any) -> list[Membership]:
+    user_id = _uuid(getattr(user, "pk", user))
+    if user_id is None:
+        return []
+    # Before the membership is known there is no tenant to act for: this look-up is what finds it.
+    with scoping.across_tenants("whose member is this user?"):
+        found = Membership.across_tenants.select_related("organization", "user", "branch", "department").filter(
+            user_id=user_id, is_active=True, organization__status=OrganizationStatus.ACTIVE, **where
+        )
+        return [membership for membership in found.order_by("organization__name") if membership.user.is_active]
+
+
+def branches_for(membership: Membership) -> QuerySet[Branch]:
+    """The branches this person may see: owners all, leaders and managers their own, others none."""
+    branches = Branch.objects.for_tenant(membership.organization_id)
+    if membership.role == Role.OWNER:
+        return branches
+    if membership.role in (Role.LEADER, Role.MANAGER) and membership.branch_id:
+        return branches.filter(pk=membership.branch_id)
+    return branches.none()
+
+
+def departments_for(membership: Membership) -> QuerySet[Department]:
+    """The departments this person may see: owners all, leaders those of their branch, managers their own, others none."""
+    departments = Department.objects.for_tenant(membership.organization_id)
+    if membership.role == Role.OWNER:
+        return departments
+    if membership.role == Role.LEADER and membership.branch_id:
+        return departments.filter(branch_id=membership.branch_id)
+    if membership.role == Role.MANAGER and membership.department_id:
+        return departments.filter(pk=membership.department_id)
+    return departments.none()
+
+
+def department_for(membership: Membership, department_id: Any) -> Department:
+    """`NotFound` where it is missing or not for this person."""
+    return _one(departments_for(membership), department_id, "There is no such department.")
+
+
+def employees_for(membership: Membership) -> QuerySet[Employee]:
+    """The employees this person may see and discuss: owners all, leaders their branch, managers their department, others none."""
+    employees = Employee.objects.for_tenant(membership.organization_id).select_related("branch", "department")
+    if membership.role == Role.OWNER:
+        return employees
+    if membership.role == Role.LEADER and membership.branch_id:
+        return employees.filter(branch_id=membership.branch_id)
+    if membership.role == Role.MANAGER and membership.department_id:
+        return employees.filter(department_id=membership.department_id)
+    return employees.none()
+
+
+def employee_for(membership: Membership, employee_id: Any) -> Employee:
+    """`NotFound` where the employee is missing or not for this person."""
+    return _one(employees_for(membership), employee_id, "There is no such employee.")
+
+
+def employees_among(membership: Membership, employee_ids: Any) -> list[Employee]:
+    """These employees in this order; `NotFound` if one of them is missing or not for this person."""
+    wanted = [_uuid(value) for value in employee_ids]
+    if None in wanted:
+        raise NotFound("There is no such employee.")
+    found = employees_for(membership).in_bulk(wanted)
+    if len(found) != len(set(wanted)):
+        raise NotFound("There is no such employee.")
+    return [found[value] for value in wanted]
+
+
+def _one(queryset: QuerySet[Any], pk: Any, sentence: str) -> Any:
+    key = _uuid(pk)
+    found = queryset.filter(pk=key).first() if key else None
+    if found is None:
+        raise NotFound(sentence)
+    return found
+
+
+def _uuid(value: Any) -> uuid.UUID | None:
+    """A UUID from outside, or None: an operator or any other value finds nothing."""
+    if isinstance(value, uuid.UUID):
+        return value
+    if not isinstance(value, str):
+        return None
+    try:
+        return uuid.UUID(value)
+    except ValueError:
+        return None

@@ -1,0 +1,72 @@
+"""REST: `me`, employees, branches, departments."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework.permissions import IsAuthenticated
+
+from config.api import Call, Endpoint, operation, page, page_of, unseal
+from tenants import access, selectors
+from tenants.serializers import (
+    BranchAnswer,
+    BranchesQuery,
+    DepartmentAnswer,
+    DepartmentsQuery,
+    EmployeeAnswer,
+    EmployeesQuery,
+    MeAnswer,
+)
+
+
+class Me(Endpoint):
+    permission_classes = [IsAuthenticated]  # someone who has not chosen an organization yet asks here which there are
+
+    @operation(summary="Who I am, and what I may do", answer=MeAnswer, tags=["people"])
+    def get(self, call: Call) -> Any:
+        with_key = getattr(call.request.auth, "membership", None) is not None
+        found = [call.membership] if with_key else access.memberships_of(call.request.user)
+        return selectors.me(call.request.user, call.membership, all_memberships=list(found))
+
+
+class Employees(Endpoint):
+    @operation(summary="Employees I may see, by name", answer=page_of(EmployeeAnswer), query=EmployeesQuery, tags=["people"])
+    def get(self, call: Call) -> Any:
+        asked = dict(call.query)
+        found = selectors.employees(call.membership, cursor=unseal(asked.pop("cursor", None), name="employees"), **asked)
+        return page(call.request, found.results, name="employees", next=found.next, previous=found.previous)
+
+
+class Employee(Endpoint):
+    @operation(summary="One employee", answer=EmployeeAnswer, tags=["people"])
+    def get(self, call: Call, employee_id: UUID) -> Any:
+        return selectors.one_employee(call.membership, employee_id)
+
+
+class Branches(Endpoint):
+    @operation(summary="Branches I may see, by name", answer=page_of(BranchAnswer), query=BranchesQuery, tags=["people"])
+    def get(self, call: Call) -> Any:
+        asked = dict(call.query)
+        found = selectors.branches(call.membership, cursor=unseal(asked.pop("cursor", None), name="branches"), **asked)
+        return page(call.request, found.results, name="branches", next=found.next, previous=found.previous)
+
+
+class Branch(Endpoint):
+    @operation(summary="One branch", answer=BranchAnswer, tags=["people"])
+    def get(self, call: Call, branch_id: UUID) -> Any:
+        return selectors.one_branch(call.membership, branch_id)
+
+
+class Departments(Endpoint):
+    @operation(
+        summary="Departments I may see, by name", answer=page_of(DepartmentAnswer), query=DepartmentsQuery, tags=["people"]
+    )
+    def get(self, call: Call) -> Any:
+        asked = dict(call.query)
+        found = selectors.departments(call.membership, cursor=unseal(asked.pop("cursor", None), name="departments"), **asked)
+        return page(call.request, found.results, name="departments", next=found.next, previous=found.previous)
+
+
+class Department(Endpoint):
+    @operation(summary="One department", answer=DepartmentAnswer, tags=["people"])
+    def get(self, call: Call, department_id: UUID) -> Any:
+        return selectors.one_department(call.membership, department_id)

@@ -1,0 +1,78 @@
+"""Enumerations of people and organizations (D15)."""
+
+from django.db.models import TextChoices
+
+
+class OrganizationStatus(TextChoices):
+    ACTIVE = "active", "Active"
+    SUSPENDED = "suspended", "Suspended"
+
+
+class AccountType(TextChoices):
+    """`user_account_type_informal_enum`."""
+
+    GUEST = "guest", "Guest"
+    MEMBER = "member", "Member"
+    AGENT = "agent", "Support agent"
+    STAFF = "staff", "Platform staff"
+    ROBOT = "robot", "Robot"
+
+
+class AccountStatus(TextChoices):
+    """`user_account_status_enum`."""
+
+    PENDING_VERIFICATION = "pending-verification", "Pending verification"
+    ACTIVE = "active", "Active"
+    SUSPENDED = "suspended", "Suspended"
+    DEACTIVATED = "deactivated", "Deactivated"
+
+
+class SubscriptionPlan(TextChoices):
+    FREE = "free", "Free"
+    TEAM = "team", "Team"
+    BUSINESS = "business", "Business"
+    ENTERPRISE = "enterprise", "Enterprise"
+
+
+class SubscriptionStatus(TextChoices):
+    TRIAL = "trial", "Trial"
+    ACTIVE = "active", "Active"
+    PAST_DUE = "past_due", "Past due"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class EmploymentStatus(TextChoices):
+    ACTIVE = "active", "Active"
+    ON_LEAVE = "on_leave", "On leave"
+    LEFT = "left", "Left"
+
+
+class CandidateStage(TextChoices):
+    APPLIED = "applied", "Applied"
+    INTERVIEW = "interview", "Interview"
+    OFFER = "offer", "Offer"
+    HIRED = "hired", "Hired"
+    REJECTED = "rejected", "Rejected"
+
+
+class ZodiacSign(TextChoices):
+    ARIES = "aries", "Aries"
+    TAURUS = "taurus", "Taurus"
+    GEMINI = "gemini", "Gemini"
+    CANCER = "cancer", "Cancer"
+    LEO = "leo", "Leo"
+    VIRGO = "virgo", "Virgo"
+    LIBRA = "libra", "Libra"
+    SCORPIO = "scorpio", "Scorpio"
+    SAGITTARIUS = "sagittarius", "Sagittarius"
+    CAPRICORN = "capricorn", "Capricorn"
+    AQUARIUS = "aquarius", "Aquarius"
+    PISCES = "pisces", "Pisces"
+
+
+class AccessKind(TextChoices):
+    """What was done with another person's conversation (D12)."""
+
+    READ = "read", "Read"
+    EXPORT = "export", "Exported"
+    SEARCH = "search", "Found by search"

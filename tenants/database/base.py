@@ -1,0 +1,158 @@
+"""Django's PostgreSQL backend, and before each statement the tenant it acts for.
+
+A psycopg connection carries what its session was last told. Before a statement, the cursor compares that with `acting.current()`
+and tells the session where they differ. A rollback takes a `set_config` back without a word, so what was told inside a
+transaction is believed only while that transaction lasts or after Django saw it committed.
+
+Not for PgBouncer in transaction mode: there, two statements may reach two sessions.
+"""
+
+from typing import Any, NamedTuple
+
+import psycopg
+from django.conf import settings
+from django.db.backends.base.base import NO_DB_ALIAS
+from django.db.backends.postgresql import base
+from django.db.backends.postgresql.base import Cursor, ServerBindingCursor, ServerSideCursor
+from django.db.utils import ProgrammingError
+from psycopg.pq import TransactionStatus
+
+from tenants import acting
+
+TELL = "SELECT set_config('rls.current_tenant', %s, false), set_config('rls.is_admin', %s, false)"
+
+
+class Told(NamedTuple):
+    """What a session believes, and whether a rollback could take it back."""
+
+    scope: tuple[str, str]
+    provisional: bool
+
+
+def tell(connection: psycopg.Connection) -> None:
+    """Tells the session whom it acts for, where that changed. Costs a round trip then, nothing otherwise."""
+    status = connection.info.transaction_status
+    if status == TransactionStatus.INERROR:
+        return  # nothing but a rollback is possible, and that must not be preceded by anything
+    scope = acting.settings_of_session()
+    told = getattr(connection, "_parley_told", None)
+    if told is not None and told.scope == scope and not (told.provisional and status == TransactionStatus.IDLE):
+        return
+    connection._parley_told = None
+    psycopg.Cursor(connection).execute(TELL, scope)
+    connection._parley_told = Told(scope, provisional=connection.info.transaction_status != TransactionStatus.IDLE)
+
+
+def forget(connection: psycopg.Connection | None) -> None:
+    """What the session was told is no longer certain: the next statement tells it again."""
+    if connection is not None:
+        connection._parley_told = None
+
+
+def wipe(connection: psycopg.Connection) -> None:
+    """Runs when a connection goes back to its pool: no tenant stays in the session."""
+    told = getattr(connection, "_parley_told", None)
+    if told is not None and told.scope == acting.NOBODY and not told.provisional:
+        return
+    connection._parley_told = None
+    psycopg.Cursor(connection).execute(TELL, acting.NOBODY)
+    connection.commit()
+    connection._parley_told = Told(acting.NOBODY, provisional=False)
+
+
+class TellingMixin:
+    """A cursor that tells its session the tenant before it sends anything."""
+
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+        tell(self.connection)
+        try:
+            return super().execute(query, *args, **kwargs)
+        finally:
+            if isinstance(query, str) and query[:11].upper() == "ROLLBACK TO":
+                forget(self.connection)
+
+    def executemany(self, *args: Any, **kwargs: Any) -> Any:
+        tell(self.connection)
+        return super().executemany(*args, **kwargs)
+
+    def copy(self, *args: Any, **kwargs: Any) -> Any:
+        tell(self.connection)
+        return super().copy(*args, **kwargs)
+
+    def stream(self, *args: Any, **kwargs: Any) -> Any:
+        tell(self.connection)
+        return super().stream(*args, **kwargs)
+
+
+class TellingCursor(TellingMixin, Cursor):
+    pass
+
+
+class TellingServerBindingCursor(TellingMixin, ServerBindingCursor):
+    pass
+
+
+class TellingServerSideCursor(TellingMixin, ServerSideCursor):
+    pass
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """See the module's docstring. `as_owner` is set by `roles.as_owner`, for migrations."""
+
+    as_owner = False
+
+    def get_connection_params(self) -> dict[str, Any]:
+        params = super().get_connection_params()
+        binding = self.settings_dict["OPTIONS"].get("server_side_binding") is True
+        params["cursor_factory"] = TellingServerBindingCursor if binding else TellingCursor
+        return params
+
+    @property
+    def pool(self) -> Any:
+        options = self.settings_dict["OPTIONS"].get("pool")
+        if options:
+            self.settings_dict["OPTIONS"]["pool"] = {**({} if options is True else options), "reset": wipe}
+        return super().pool
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        if name is None:
+            return super().create_cursor()
+        cursor = super().create_cursor(name)
+        if isinstance(cursor, ServerSideCursor):
+            cursor.__class__ = TellingServerSideCursor
+        else:
+            tell(self.connection)
+        return cursor
+
+    def _configure_role(self, connection: psycopg.Connection) -> bool:
+        role = settings.DATABASE_ROLE
+        if not role or self.as_owner or self.alias == NO_DB_ALIAS:
+            return False
+        try:
+            psycopg.Cursor(connection).execute(psycopg.sql.SQL("SET ROLE {}").format(psycopg.sql.Identifier(role)))
+        except (psycopg.errors.UndefinedObject, psycopg.errors.InvalidParameterValue) as error:
+            raise ProgrammingError(
+                f"The database has no role {role!r} yet. Run `manage.py migrate`, which creates it, and start again."
+            ) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise ProgrammingError(
+                f"The login role may not act as {role!r}. Have an administrator run: GRANT {role} TO {connection.info.user};"
+            ) from error
+        return True
+
+    def _rollback(self) -> None:
+        forget(self.connection)
+        super()._rollback()
+
+    def _savepoint_rollback(self, sid: str) -> None:
+        super()._savepoint_rollback(sid)
+        forget(self.connection)
+
+    def _commit(self) -> None:
+        connection = self.connection
+        # COMMIT of a failed transaction is a rollback, and says nothing about it.
+        sound = connection is not None and connection.info.transaction_status == TransactionStatus.INTRANS
+        super()._commit()
+        told = getattr(connection, "_parley_told", None)
+        if sound and told is not None:
+            connection._parley_told = told._replace(provisional=False)

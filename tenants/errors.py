@@ -1,0 +1,32 @@
+"""What can go wrong between organizations and people. Every message is a sentence that says what to do."""
+
+
+class TenantsError(Exception):
+    """Anything that this app refuses. `str(error)` may be shown to a person."""
+
+
+class NotFound(TenantsError):
+    """Missing, or not for this person: both look the same (404)."""
+
+    def __init__(self, sentence: str = "There is nothing here for you.") -> None:
+        super().__init__(sentence)
+
+
+class Forbidden(TenantsError):
+    """The thing may be known, the act is not allowed (403)."""
+
+    def __init__(self, sentence: str = "Your role does not allow this.", *, permission: str | None = None) -> None:
+        super().__init__(sentence)
+        self.permission = permission
+
+
+class UnscopedQuery(TenantsError):
+    """A query on a tenant's rows or documents did not say whose."""
+
+
+class BadTenant(TenantsError, ValueError):
+    """A tenant key is not a UUID."""
+
+
+class DatabaseRoleMissing(TenantsError):
+    """The application's database role does not exist."""

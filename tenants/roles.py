@@ -1,0 +1,64 @@
+"""What a person may do in an organization: roles (D4) and the permissions `domain:function:action` that staff grant to them."""
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from django.apps import apps
+from django.db.models import TextChoices
+
+from tenants.errors import Forbidden
+
+if TYPE_CHECKING:
+    from tenants.models import Membership
+
+# How long a process may go on believing the grants it read, in seconds. A change acts everywhere within this.
+FRESH_SECONDS = 1.5
+
+
+class Role(TextChoices):
+    """A person's role in an organization."""
+
+    OWNER = "owner", "Owner"
+    LEADER = "leader", "Leader"
+    MANAGER = "manager", "Manager"
+    AGENT = "agent", "Support agent"
+    GUEST = "guest", "Guest"
+
+
+_lock = threading.Lock()
+_granted: frozenset[tuple[str, str]] = frozenset()
+_read_at = float("-inf")
+
+
+def granted() -> frozenset[tuple[str, str]]:
+    """Every (role, permission) there is. Causes a query at most every `FRESH_SECONDS`."""
+    global _granted, _read_at
+    now = time.monotonic()
+    if now - _read_at < FRESH_SECONDS:
+        return _granted
+    with _lock:
+        if now - _read_at >= FRESH_SECONDS:
+            pairs = apps.get_model("tenants", "Grant").objects.values_list("role", "permission__code")
+            _granted, _read_at = frozenset(pairs), now
+    return _granted
+
+
+def forget() -> None:
+    """The next question reads the grants anew: after a change in this process."""
+    global _read_at
+    _read_at = float("-inf")
+
+
+def may(membership: "Membership", permission: str) -> bool:
+    """True if the membership's role is granted `domain:function:action`, e.g. `chat:message:send`. May cause a query."""
+    return (membership.role, permission) in granted()
+
+
+def require(membership: "Membership", permission: str) -> None:
+    """Raises `Forbidden` unless `may`."""
+    if not may(membership, permission):
+        raise Forbidden(
+            f"The role {membership.get_role_display().lower()} may not do this here. Ask an owner of {membership.organization.name}.",
+            permission=permission,
+        )

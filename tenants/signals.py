@@ -1,0 +1,23 @@
+"""What this app announces, always after the commit."""
+
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.dispatch import Signal
+
+# Keyword arguments: user_id (str), organization_id (str, or None for all of them). Somebody signed out, lost a role or a
+# membership, or their organization was suspended: whatever they have open has to be closed or asked again.
+access_changed = Signal()
+
+
+def announce_access_changed(*, user_id: Any, organization_id: Any | None = None) -> None:
+    """Sends `access_changed` once the running transaction is committed; never if it is rolled back."""
+    transaction.on_commit(
+        partial(
+            access_changed.send_robust,
+            sender=None,
+            user_id=str(user_id),
+            organization_id=None if organization_id is None else str(organization_id),
+        )
+    )
