@@ -6,6 +6,7 @@ from the document classes. Every write is acknowledged by a majority and the jou
 
 import asyncio
 import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import mongoengine
@@ -71,3 +72,8 @@ async def close() -> None:
     found = _async_clients.pop(asyncio.get_running_loop(), None)
     if found is not None:
         await found.close()
+
+
+def names(document: type[mongoengine.Document]) -> SimpleNamespace:
+    """The stored names of a document's fields by attribute, for raw queries: `names(Message).conversation_id == "conversationId"`."""
+    return SimpleNamespace(**{attribute: field.db_field for attribute, field in document._fields.items()})

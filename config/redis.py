@@ -14,7 +14,8 @@ from redis.retry import Retry
 # What a command raises when Redis cannot be reached now, is still loading, or is out of memory.
 AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ResponseError, OSError)
 
-OPTIONS = {"socket_timeout": 2.0, "socket_connect_timeout": 1.0}
+# RESP2: published messages come as ordinary replies, which the hub reads in order.
+OPTIONS = {"socket_timeout": 2.0, "socket_connect_timeout": 1.0, "protocol": 2}
 
 _async_clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis]" = weakref.WeakKeyDictionary()
 

@@ -308,6 +308,7 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # Chat: what a turn may cost and how long it may take -------------------------------------------------------------------
 
+ROLE_LIMITS = checked(env.bool, "ROLE_LIMITS", True)  # off only for load tests
 TEXT_LIMIT = 32_000  # characters of one question
 ANSWERS_PER_WORKER = checked(env.int, "ANSWERS_PER_WORKER", 500)
 LEASE_SECONDS = 8.0

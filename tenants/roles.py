@@ -1,9 +1,11 @@
 """What a person may do in an organization: roles (D4) and the permissions `domain:function:action` that staff grant to them."""
 
+import asyncio
 import threading
 import time
 from typing import TYPE_CHECKING
 
+from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.db.models import TextChoices
 
@@ -32,16 +34,22 @@ _read_at = float("-inf")
 
 
 def granted() -> frozenset[tuple[str, str]]:
-    """Every (role, permission) there is. Causes a query at most every `FRESH_SECONDS`."""
+    """Every (role, permission) there is. Causes a query at most every `FRESH_SECONDS`; none on an event loop, see `refresh`."""
     global _granted, _read_at
     now = time.monotonic()
-    if now - _read_at < FRESH_SECONDS:
+    if now - _read_at < FRESH_SECONDS or asyncio._get_running_loop() is not None:
         return _granted
     with _lock:
         if now - _read_at >= FRESH_SECONDS:
             pairs = apps.get_model("tenants", "Grant").objects.values_list("role", "permission__code")
             _granted, _read_at = frozenset(pairs), now
     return _granted
+
+
+async def refresh() -> None:
+    """For code on an event loop, which may not wait for a query: awaited before the first question, it makes `may` up to date."""
+    if time.monotonic() - _read_at >= FRESH_SECONDS:
+        await sync_to_async(granted, thread_sensitive=False)()
 
 
 def forget() -> None:

@@ -1,0 +1,73 @@
+"""The words that conversations and messages are described with; every status is typed once, here."""
+
+from django.db.models import TextChoices
+
+
+class Kind(TextChoices):
+    """What sort of conversation it is (D1)."""
+
+    ASSISTANT = "assistant", "Consultation"
+    DIRECT = "direct", "Direct"
+    GROUP = "group", "Group"
+    SUPPORT = "support", "Support"
+    ESCALATED = "escalated", "Escalated"
+    API = "api", "API thread"
+    WIDGET = "widget", "Widget"
+
+
+class ConsultationType(TextChoices):
+    """What a consultation is about (S0-7)."""
+
+    EMPLOYEE_SPECIFIC = "employee_specific", "About one employee"
+    TEAM_COMPATIBILITY = "team_compatibility", "Team compatibility"
+    ONE_TO_ONE = "one_to_one", "Preparing a one-to-one"
+    PROMOTION_READINESS = "promotion_readiness", "Promotion readiness"
+    TEAM_FORMATION = "team_formation", "Forming a team"
+    CONFLICT_RESOLUTION = "conflict_resolution", "Resolving a conflict"
+    PERFORMANCE_OPTIMIZATION = "performance_optimization", "Improving performance"
+    TRAINING_GUIDANCE = "training_guidance", "Training guidance"
+
+
+class SubjectType(TextChoices):
+    """Who is discussed (S0-10)."""
+
+    SINGLE_EMPLOYEE = "single_employee", "One employee"
+    TEAM = "team", "A team"
+    DEPARTMENT = "department", "A department"
+    COMPARISON = "comparison", "A comparison"
+
+
+class ConversationStatus(TextChoices):
+    ACTIVE = "active", "Active"
+    ARCHIVED = "archived", "Archived"
+    DELETED = "deleted", "Deleted"
+
+
+class MessageRole(TextChoices):
+    USER = "user", "Person"
+    ASSISTANT = "assistant", "Assistant"
+    SYSTEM = "system", "System"
+    FUNCTION = "function", "Function"
+
+
+class MessageStatus(TextChoices):
+    """Where a message is on its way. Only the first two are on their way; the others are ends."""
+
+    PENDING = "pending", "Waiting"
+    STREAMING = "streaming", "Being written"
+    SENT = "sent", "Sent"
+    INTERRUPTED = "interrupted", "Interrupted"
+    ERROR = "error", "Failed"
+    CANCELLED = "cancelled", "Stopped"
+
+
+class ContentType(TextChoices):
+    """S0-33."""
+
+    TEXT = "text", "Text"
+    STRUCTURED_DATA = "structured_data", "Structured data"
+    REPORT_REFERENCE = "report_reference", "Report reference"
+
+
+RETRYABLE = (MessageStatus.INTERRUPTED, MessageStatus.ERROR, MessageStatus.CANCELLED)
+ON_THEIR_WAY = (MessageStatus.PENDING, MessageStatus.STREAMING)

@@ -1,0 +1,279 @@
+"""Conversations and their messages, as MongoDB keeps them (S0-5…48, D1, D17).
+
+Names in MongoDB are the specification's, in camelCase; attributes are in snake_case. Identifiers are UUIDs in canonical form.
+The classes declare names, types and indexes; `mongo_migrate` makes collections, validators and indexes from them, nothing else does.
+"""
+
+from mongoengine import (
+    BooleanField,
+    DateTimeField,
+    Decimal128Field,
+    DictField,
+    DynamicField,
+    EmbeddedDocument,
+    EmbeddedDocumentField,
+    EmbeddedDocumentListField,
+    FloatField,
+    IntField,
+    ListField,
+    LongField,
+    MapField,
+    StringField,
+)
+
+from chat.choices import (
+    ConsultationType,
+    ContentType,
+    ConversationStatus,
+    Kind,
+    MessageRole,
+    MessageStatus,
+    SubjectType,
+)
+from tenants.roles import Role
+from tenants.scoping import TenantDocument
+
+
+class AccessScope(EmbeddedDocument):
+    """Who besides its creator may read a conversation (S0-18…20)."""
+
+    allowed_roles = ListField(StringField(choices=Role.values), db_field="allowedRoles")
+    allowed_user_ids = ListField(StringField(), db_field="allowedUserIds")
+    is_private = BooleanField(db_field="isPrivate", default=True)
+
+
+class Conversation(TenantDocument):
+    """A thread of messages between a person and an AI, or among people (`kind`)."""
+
+    conversation_id = StringField(db_field="conversationId", required=True)
+    kind = StringField(choices=Kind.values, required=True)
+    branch_id = StringField(db_field="branchId", null=True)
+    department_id = StringField(db_field="departmentId", null=True)
+    user_id = StringField(db_field="userId", required=True)
+    user_role = StringField(db_field="userRole", choices=Role.values)
+
+    type = StringField(choices=ConsultationType.values, null=True)
+    title = StringField(required=True)
+    subject_employee_ids = ListField(StringField(), db_field="subjectEmployeeIds")
+    subject_type = StringField(db_field="subjectType", choices=SubjectType.values, null=True)
+
+    status = StringField(choices=ConversationStatus.values, required=True)
+    is_pinned = BooleanField(db_field="isPinned", default=False)
+    last_message_at = DateTimeField(db_field="lastMessageAt", required=True)
+    message_count = IntField(db_field="messageCount", default=0)
+
+    context_summary = StringField(db_field="contextSummary", null=True)
+    key_insights = ListField(StringField(), db_field="keyInsights")
+    related_report_ids = ListField(StringField(), db_field="relatedReportIds")
+
+    access_scope = EmbeddedDocumentField(AccessScope, db_field="accessScope")
+
+    total_tokens_used = LongField(db_field="totalTokensUsed", default=0)
+    estimated_cost = Decimal128Field(db_field="estimatedCost")
+    average_response_time = FloatField(db_field="averageResponseTime", null=True)  # milliseconds
+    answer_count = IntField(db_field="answerCount", default=0)  # what the average is over
+    user_satisfaction_rating = IntField(db_field="userSatisfactionRating", null=True)
+
+    client_id = StringField(db_field="clientId", null=True)
+    created_at = DateTimeField(db_field="createdAt", required=True)
+    updated_at = DateTimeField(db_field="updatedAt", required=True)
+    archived_at = DateTimeField(db_field="archivedAt", null=True)
+    deleted_at = DateTimeField(db_field="deletedAt", null=True)
+
+    meta = {
+        "collection": "chat_conversations",
+        "auto_create_index": False,
+        "indexes": [
+            # One conversation by its id, at the door (S0-25).
+            {"name": "conversationId_1", "fields": ["conversation_id"], "unique": True},
+            # What a person started, newest first (S0-26).
+            {"name": "userId_1_createdAt_-1", "fields": ["user_id", "-created_at"]},
+            # The inbox (S0-27), and the same with a tie-breaker for the cursor and the person.
+            {"name": "organizationId_1_status_1_lastMessageAt_-1", "fields": ["organization_id", "status", "-last_message_at"]},
+            {
+                "name": "inbox",
+                "fields": ["organization_id", "user_id", "status", "-last_message_at", "-conversation_id"],
+            },
+            # Conversations about an employee (S0-28).
+            {"name": "subjectEmployeeIds_1_status_1", "fields": ["subject_employee_ids", "status"]},
+            # Conversations of one type (S0-29).
+            {"name": "type_1_organizationId_1_createdAt_-1", "fields": ["type", "organization_id", "-created_at"]},
+            # The inbox's other two branches: what is shared with a role, and with a person.
+            {
+                "name": "shared_with_role",
+                "fields": [
+                    "organization_id",
+                    "access_scope.allowed_roles",
+                    "status",
+                    "-last_message_at",
+                    "-conversation_id",
+                ],
+            },
+            {
+                "name": "shared_with_person",
+                "fields": [
+                    "organization_id",
+                    "access_scope.allowed_user_ids",
+                    "status",
+                    "-last_message_at",
+                    "-conversation_id",
+                ],
+            },
+            # Conversations shared with a person (S0-30).
+            {"name": "accessScope.allowedUserIds_1", "fields": ["access_scope.allowed_user_ids"]},
+            # The same start sent twice makes one conversation.
+            {
+                "name": "start_once",
+                "fields": ["organization_id", "user_id", "client_id"],
+                "unique": True,
+                "partialFilterExpression": {"clientId": {"$type": "string"}},
+            },
+        ],
+    }
+
+
+class AiResponseMetadata(EmbeddedDocument):
+    """What an answer took and rests on (S0-36, D10)."""
+
+    tokens_used = IntField(db_field="tokensUsed")
+    input_tokens = IntField(db_field="inputTokens")
+    output_tokens = IntField(db_field="outputTokens")
+    cost = Decimal128Field(null=True)  # US dollars; null where the price is unknown
+    response_time = FloatField(db_field="responseTime")  # milliseconds, from question to last token
+    first_token_time = FloatField(db_field="firstTokenTime", null=True)  # milliseconds
+    temperature = FloatField(null=True)
+    confidence_score = FloatField(db_field="confidenceScore", null=True)
+    sources = ListField(StringField())
+    provider = StringField()
+    # Every call to a provider that this answer took, for reconciling the ledger.
+    calls = ListField(DictField())
+
+
+class ReferencedEmployee(EmbeddedDocument):
+    """S0-37."""
+
+    employee_id = StringField(db_field="employeeId", required=True)
+    employee_name = StringField(db_field="employeeName")
+    relevance = StringField()
+
+
+class ReferencedReport(EmbeddedDocument):
+    """S0-38."""
+
+    report_id = StringField(db_field="reportId", required=True)
+    report_type = StringField(db_field="reportType")
+    accessed_at = DateTimeField(db_field="accessedAt")
+
+
+class StructuredData(EmbeddedDocument):
+    """S0-39."""
+
+    analysis_type = StringField(db_field="analysisType")
+    scores = MapField(FloatField())
+    recommendations = ListField(StringField())
+    insights = ListField(StringField())
+    data_points = MapField(DynamicField(), db_field="dataPoints")
+
+
+class ErrorDetails(EmbeddedDocument):
+    """S0-41."""
+
+    error_code = StringField(db_field="errorCode")
+    error_message = StringField(db_field="errorMessage")
+    retry_count = IntField(db_field="retryCount", default=0)
+
+
+class Feedback(EmbeddedDocument):
+    """S0-42."""
+
+    is_helpful = BooleanField(db_field="isHelpful", null=True)
+    rating = IntField(min_value=1, max_value=5, null=True)
+    comment = StringField(null=True)
+    submitted_at = DateTimeField(db_field="submittedAt")
+
+
+class Lease(EmbeddedDocument):
+    """Who works on an answer, and until when. Present only while the answer is on its way: its presence is the job."""
+
+    token = StringField(null=True)
+    expires_at = DateTimeField(db_field="expiresAt", required=True)
+
+
+class Message(TenantDocument):
+    """One message. `seq` is contiguous within its conversation, from 1."""
+
+    message_id = StringField(db_field="messageId", required=True)
+    conversation_id = StringField(db_field="conversationId", required=True)
+    seq = IntField(required=True, min_value=1)
+    role = StringField(choices=MessageRole.values, required=True)
+    content = StringField()
+    content_type = StringField(db_field="contentType", choices=ContentType.values, required=True)
+
+    user_id = StringField(db_field="userId", null=True)
+    user_role = StringField(db_field="userRole", choices=Role.values, null=True)
+    user_name = StringField(db_field="userName", null=True)
+    client_id = StringField(db_field="clientId", null=True)
+
+    # An answer names the question it answers and the person with whose rights it is written.
+    answer_to = StringField(db_field="answerTo", null=True)
+    attempt = IntField(default=1, min_value=1)
+    lease = EmbeddedDocumentField(Lease, null=True)
+    finished_by = StringField(db_field="finishedBy", null=True)  # the lease under which the end was saved
+    queued_at = DateTimeField(db_field="queuedAt", null=True)
+    started_at = DateTimeField(db_field="startedAt", null=True)
+    stop_requested_at = DateTimeField(db_field="stopRequestedAt", null=True)
+    ai_model = StringField(db_field="aiModel", null=True)
+    version = StringField(null=True)
+    finish_reason = StringField(db_field="finishReason", null=True)
+    ai_response_metadata = EmbeddedDocumentField(AiResponseMetadata, db_field="aiResponseMetadata", null=True)
+    referenced_employees = EmbeddedDocumentListField(ReferencedEmployee, db_field="referencedEmployees")
+    referenced_reports = EmbeddedDocumentListField(ReferencedReport, db_field="referencedReports")
+    structured_data = EmbeddedDocumentField(StructuredData, db_field="structuredData", null=True)
+
+    status = StringField(choices=MessageStatus.values, required=True)
+    error_details = EmbeddedDocumentField(ErrorDetails, db_field="errorDetails", null=True)
+    feedback = EmbeddedDocumentField(Feedback, null=True)
+
+    created_at = DateTimeField(db_field="createdAt", required=True)
+    updated_at = DateTimeField(db_field="updatedAt", required=True)
+    edited_at = DateTimeField(db_field="editedAt", null=True)
+    deleted_at = DateTimeField(db_field="deletedAt", null=True)
+
+    meta = {
+        "collection": "chat_messages",
+        "auto_create_index": False,
+        "indexes": [
+            # One message by its id, at the door (S0-44).
+            {"name": "messageId_1", "fields": ["message_id"], "unique": True},
+            # S0-45.
+            {"name": "conversationId_1_createdAt_1", "fields": ["conversation_id", "created_at"]},
+            # What a person wrote, newest first (S0-46).
+            {"name": "userId_1_createdAt_-1", "fields": ["user_id", "-created_at"]},
+            # Where an employee was discussed (S0-47).
+            {
+                "name": "referencedEmployees.employeeId_1",
+                "fields": ["referenced_employees.employee_id"],
+                "sparse": True,
+            },
+            # Messages in trouble, newest first (S0-48).
+            {"name": "status_1_createdAt_-1", "fields": ["status", "-created_at"]},
+            # A page of history; two messages never share a place.
+            {"name": "place", "fields": ["organization_id", "conversation_id", "seq"], "unique": True},
+            # The same message sent twice is one message.
+            {
+                "name": "send_once",
+                "fields": ["organization_id", "conversation_id", "user_id", "client_id"],
+                "unique": True,
+                "partialFilterExpression": {"clientId": {"$type": "string"}},
+            },
+            # A question has one answer.
+            {
+                "name": "answer_once",
+                "fields": ["organization_id", "answer_to"],
+                "unique": True,
+                "partialFilterExpression": {"answerTo": {"$type": "string"}},
+            },
+            # The sweeper's look for answers that nobody works on.
+            {"name": "lease", "fields": ["lease.expires_at"], "sparse": True},
+        ],
+    }

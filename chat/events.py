@@ -1,0 +1,82 @@
+"""The vocabulary of the socket and of the event stream (contract.md, "Socket"): what an event is called and what it carries.
+
+An event travels as JSON text. Its maker writes everything after the number; the number is put in by Redis, atomically with the
+append. A reader finds the number at a fixed place, without parsing.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+_NUMBER_AT = len('{"conversation":"00000000-0000-0000-0000-000000000000","n":')
+
+
+class EventType(StrEnum):
+    MESSAGE = "message"
+    DELTA = "delta"
+    TYPING = "typing"
+    PRESENCE = "presence"
+    PARTICIPANTS = "participants"
+    CONVERSATION = "conversation"
+    ESCALATION = "escalation"
+
+
+class Do(StrEnum):
+    """What a client may ask for over the socket. Frames of later rooms join here."""
+
+    JOIN = "join"
+    LEAVE = "leave"
+    SEND = "send"
+    STOP = "stop"
+    RETRY = "retry"
+    TYPING = "typing"
+
+
+class Close:
+    """Close codes of the socket."""
+
+    SIGNED_OUT = 4401
+    NOT_ALLOWED = 4403
+    IDLE = 4408
+    RESTART = 1012
+    TOO_SLOW = 1013
+    TOO_BIG = 1009
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event that has no number yet. `body` is the JSON after the number, closing brace included."""
+
+    conversation_id: str
+    body: bytes
+
+
+def message(view: dict[str, Any]) -> Draft:
+    """A whole message, new or changed. `view` is the message in the contract's shape."""
+    return Draft(view["conversation"], b'"event":"message","message":' + orjson.dumps(view) + b"}")
+
+
+def conversation(view: dict[str, Any]) -> Draft:
+    """A conversation's own facts changed: title, status, pin."""
+    return Draft(view["id"], b'"event":"conversation","value":' + orjson.dumps(view) + b"}")
+
+
+def delta(*, conversation_id: str, message_id: str, attempt: int, offset: int, text: str) -> Draft:
+    """More text of an answer. `offset` counts the code points before it."""
+    return Draft(
+        conversation_id,
+        b'"event":"delta","message":"%b","attempt":%d,"offset":%d,"text":%b}'
+        % (message_id.encode(), attempt, offset, orjson.dumps(text)),
+    )
+
+
+def typing(*, conversation_id: str, user_id: str, name: str, on: bool) -> Draft:
+    fields = orjson.dumps({"event": EventType.TYPING, "user": user_id, "name": name, "on": on})
+    return Draft(conversation_id, fields[1:])
+
+
+def number_of(event: bytes) -> int:
+    """The event's number, read off its text."""
+    return int(event[_NUMBER_AT : event.index(b",", _NUMBER_AT)])

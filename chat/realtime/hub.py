@@ -1,0 +1,246 @@
+"""The hub: one subscription of a web process, which hands the events of conversations to the process's listeners.
+
+Whatever Redis publishes is a hint that may be lost. A listener knows the number of the last event it was handed; it is handed the
+next one at once, and where there is a gap the stream is read. Every second the hub compares numbers, in case a hint was lost.
+Where the stream cannot help (Redis emptied, restarted, or too far behind) the listener is told to reset.
+"""
+
+import asyncio
+import logging
+import math
+import random
+import weakref
+from collections.abc import Callable
+from typing import Protocol
+
+from redis.asyncio.connection import AbstractConnection
+
+from chat import events
+from chat.realtime import keys, stream
+from config import redis
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 1.0
+RECONNECT_SECONDS = (0.05, 1.0)
+
+_hubs: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = weakref.WeakKeyDictionary()
+
+
+class Sink(Protocol):
+    """What a listener hands events to. Both are called on the event loop and must not wait."""
+
+    def deliver(self, conversation_id: str, event: bytes) -> None:
+        """The next event, as JSON text."""
+
+    def reset(self, conversation_id: str) -> None:
+        """Events were missed that cannot be had any more: start again from a snapshot, then call `Listener.resume`."""
+
+
+class Listener:
+    """One reader of one conversation, and how far it has come."""
+
+    __slots__ = ("conversation_id", "n", "sink", "_busy", "_hub", "_lost")
+
+    def __init__(self, hub: "Hub", conversation_id: str, sink: Sink) -> None:
+        self.conversation_id = conversation_id
+        self.sink = sink
+        self.n = -1  # -1: not started, hints are ignored
+        self._hub = hub
+        self._busy = False
+        self._lost = False
+
+    def resume(self, *, after: int) -> None:
+        """From here on events with numbers above `after` are handed over."""
+        self.n = after
+        self._lost = False
+        self._hub.look_again(self)
+
+    def hint(self, n: int, event: bytes) -> None:
+        if self.n < 0 or self._lost or self._busy or n <= self.n:
+            return
+        if n == self.n + 1:
+            self.n = n
+            self.sink.deliver(self.conversation_id, event)
+        else:
+            self._hub.look_again(self)
+
+    def lose(self) -> None:
+        if self.n >= 0 and not self._lost:
+            self._lost = True
+            self.sink.reset(self.conversation_id)
+
+    async def catch_up(self) -> None:
+        """Reads the stream until nothing is missing. One at a time for a listener."""
+        if self._busy or self._lost or self.n < 0:
+            return
+        self._busy = True
+        try:
+            while True:
+                missed = await stream.since(redis.async_client(), self.conversation_id, after=self.n)
+                if missed is None:
+                    self.lose()
+                if not missed or self._lost:
+                    return
+                for event in missed:
+                    self.n = events.number_of(event)
+                    self.sink.deliver(self.conversation_id, event)
+        except redis.AWAY:
+            pass  # the hub's own connection notices, too, and everybody resets when Redis is back
+        finally:
+            self._busy = False
+
+
+class Hub:
+    """Belongs to one event loop; `hub()` finds it."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, set[Listener]] = {}
+        self._connection: AbstractConnection | None = None
+        self._subscribed: dict[str, asyncio.Future[None]] = {}
+        self._tasks: set[asyncio.Task] = set()
+        self._running: list[asyncio.Task] = []
+        self._access_listeners: set[Callable[[str], None]] = set()
+
+    # Who listens ------------------------------------------------------------------------------------------------------
+
+    async def listen(self, conversation_id: str, sink: Sink) -> Listener:
+        """A listener that hears nothing until `resume`. The subscription stands when this returns, unless Redis is away."""
+        self._start()
+        listener = Listener(self, conversation_id, sink)
+        self._listeners.setdefault(conversation_id, set()).add(listener)
+        try:
+            await asyncio.wait_for(asyncio.shield(self._subscribe(conversation_id)), timeout=1.0)
+        except TimeoutError:
+            pass  # heard of every second all the same
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        listener.n = -1
+        listeners = self._listeners.get(listener.conversation_id)
+        if listeners is None:
+            return
+        listeners.discard(listener)
+        if not listeners:
+            del self._listeners[listener.conversation_id]
+            self._subscribed.pop(listener.conversation_id, None)
+            self._send("UNSUBSCRIBE", keys.event_channel(listener.conversation_id))
+
+    def on_access_change(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """`callback` is called with the id of each person whose rights changed. Returns what ends that."""
+        self._start()
+        self._access_listeners.add(callback)
+        return lambda: self._access_listeners.discard(callback)
+
+    def look_again(self, listener: Listener) -> None:
+        self._spawn(listener.catch_up())
+
+    # The subscription -------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        if not self._running:
+            self._running = [asyncio.create_task(self._read_forever()), asyncio.create_task(self._look_every_second())]
+
+    async def close(self) -> None:
+        for task in [*self._running, *self._tasks]:
+            task.cancel()
+        await asyncio.gather(*self._running, *self._tasks, return_exceptions=True)
+        if self._connection is not None:
+            await self._connection.disconnect()
+
+    def _spawn(self, coroutine) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _subscribe(self, conversation_id: str) -> "asyncio.Future[None]":
+        found = self._subscribed.get(conversation_id)
+        if found is None:
+            found = self._subscribed[conversation_id] = asyncio.get_running_loop().create_future()
+            self._send("SUBSCRIBE", keys.event_channel(conversation_id))
+        return found
+
+    def _send(self, *command: str) -> None:
+        if self._connection is not None:
+            self._spawn(self._send_on(self._connection, command))
+
+    async def _send_on(self, connection: AbstractConnection, command: tuple[str, ...]) -> None:
+        try:
+            await connection.send_command(*command, check_health=False)
+        except redis.AWAY:
+            pass  # the reader notices and connects again, with everything that is wanted by then
+
+    async def _read_forever(self) -> None:
+        """Connects, subscribes to all that is wanted, reads; again and again."""
+        pause, first = RECONNECT_SECONDS[0], True
+        while True:
+            connection = redis.async_client().connection_pool.make_connection()
+            try:
+                await connection.connect()
+                self._connection = connection  # before what is wanted is read: who comes from here on subscribes for itself
+                wanted = [keys.ACCESS_CHANNEL, *map(keys.event_channel, self._listeners)]
+                await connection.send_command("SUBSCRIBE", *wanted, check_health=False)
+                if not first:
+                    self._everybody_resets()
+                first, pause = False, RECONNECT_SECONDS[0]
+                while True:
+                    self._received(await connection.read_response(disable_decoding=True, timeout=math.inf))
+            except redis.AWAY as error:
+                log.warning("The hub lost Redis and connects again: %s", error)
+            finally:
+                self._connection = None
+                await connection.disconnect(nowait=True)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+            pause, first = min(pause * 2, RECONNECT_SECONDS[1]), False
+
+    def _received(self, reply: list) -> None:
+        kind, channel = reply[0], reply[1].decode()
+        if kind == b"message":
+            if channel == keys.ACCESS_CHANNEL:
+                for callback in tuple(self._access_listeners):
+                    callback(reply[2].decode())
+                return
+            event = reply[2]
+            listeners = self._listeners.get(channel.removeprefix(_CHANNEL_PREFIX))
+            if listeners:
+                n = events.number_of(event)
+                for listener in tuple(listeners):
+                    listener.hint(n, event)
+        elif kind == b"subscribe":
+            done = self._subscribed.get(channel.removeprefix(_CHANNEL_PREFIX))
+            if done is not None and not done.done():
+                done.set_result(None)
+
+    def _everybody_resets(self) -> None:
+        for listeners in tuple(self._listeners.values()):
+            for listener in tuple(listeners):
+                listener.lose()
+
+    async def _look_every_second(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            conversations = list(self._listeners)
+            if not conversations:
+                continue
+            try:
+                latest = await stream.positions(redis.async_client(), conversations)
+            except redis.AWAY:
+                continue
+            for conversation, n in zip(conversations, latest, strict=True):
+                for listener in tuple(self._listeners.get(conversation, ())):
+                    if n is None or n < listener.n:
+                        listener.lose()
+                    elif n > listener.n >= 0:
+                        self.look_again(listener)
+
+
+_CHANNEL_PREFIX = keys.event_channel("")
+
+
+def hub() -> Hub:
+    """The running event loop's hub."""
+    loop = asyncio.get_running_loop()
+    found = _hubs.get(loop)
+    if found is None:
+        found = _hubs[loop] = Hub()
+    return found

@@ -1,0 +1,32 @@
+"""Every Redis key of the chat, with its type and its time to live. Everything here may vanish at any second (D7)."""
+
+EVENTS_TTL = 3_600  # seconds without an event until a conversation's stream is forgotten
+STOPS_TTL = 60
+LIMIT_WINDOWS = {"minute": 60, "hour": 3_600, "day": 86_400}
+
+
+def events(conversation_id: str) -> str:
+    """Stream: a conversation's latest events, id `<n>-0`, one field `e` with the event as JSON. EVENTS_TTL."""
+    return f"chat:events:{{{conversation_id}}}"
+
+
+def event_number(conversation_id: str) -> str:
+    """String: the number of a conversation's latest event. EVENTS_TTL. The braces keep it beside its stream in a cluster."""
+    return f"chat:events:{{{conversation_id}}}:n"
+
+
+def event_channel(conversation_id: str) -> str:
+    """Publish/subscribe channel on which a conversation's events are hinted at."""
+    return f"chat:hint:{conversation_id}"
+
+
+ACCESS_CHANNEL = "chat:access"
+"""Publish/subscribe channel: `<user id>` of a person whose rights changed; sockets look again at once."""
+
+STOPS = "chat:stops"
+"""Set: ids of answers that somebody wants stopped. STOPS_TTL. The durable wish is on the message."""
+
+
+def limit(user_id: str, window: str) -> str:
+    """String: messages a person sent in this window (S0-99…101). TTL: the window."""
+    return f"chat:ratelimit:{user_id}:{window}"

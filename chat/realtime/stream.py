@@ -1,0 +1,108 @@
+"""The event stream of each conversation: numbered, resumable, disposable.
+
+One Lua script takes the next number, appends the event to a capped Redis stream and publishes it as a hint. Numbers are
+contiguous. Where Redis has forgotten a conversation, numbering starts again far above any number used before (it starts at the
+time in milliseconds), so a reader with an old number always sees a gap, never another event under the same number.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from redis.asyncio import Redis
+
+from chat import events
+from chat.realtime import keys
+from config import redis
+
+# KEYS: number, stream. ARGV: conversation, body, events kept, seconds to live, channel. Returns {number, 1 if numbering began}.
+_APPEND = """
+local n = redis.call('INCR', KEYS[1])
+local fresh = 0
+if n == 1 then
+  local now = redis.call('TIME')
+  n = now[1] * 1000 + math.floor(now[2] / 1000)
+  redis.call('SET', KEYS[1], string.format('%.0f', n))
+  redis.call('DEL', KEYS[2])
+  fresh = 1
+end
+local number = string.format('%.0f', n)
+local event = '{"conversation":"' .. ARGV[1] .. '","n":' .. number .. ',' .. ARGV[2]
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], number .. '-0', 'e', event)
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+redis.call('EXPIRE', KEYS[2], ARGV[4])
+redis.call('PUBLISH', ARGV[5], event)
+return {n, fresh}
+"""
+
+# KEYS: number, stream. ARGV: seconds to live. Returns {number, 1 if numbering began}; begins it where there is none.
+_POSITION = """
+local found = redis.call('GET', KEYS[1])
+if found then return {tonumber(found), 0} end
+local now = redis.call('TIME')
+local n = now[1] * 1000 + math.floor(now[2] / 1000)
+redis.call('SET', KEYS[1], string.format('%.0f', n), 'EX', ARGV[1])
+redis.call('DEL', KEYS[2])
+return {n, 1}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where an event went: its number, and whether it is the first since Redis forgot the conversation."""
+
+    n: int
+    fresh: bool
+
+
+async def publish(client: Redis, drafts: Sequence[events.Draft]) -> list[Placed]:
+    """Appends the events in one pipeline, in order. Raises `redis.AWAY` errors; then any of them may be out or not."""
+    append = client.register_script(_APPEND)
+    kept, ttl = settings.EVENTS_KEPT, keys.EVENTS_TTL
+    async with client.pipeline(transaction=False) as pipeline:
+        for draft in drafts:
+            conversation = draft.conversation_id
+            await append(
+                keys=(keys.event_number(conversation), keys.events(conversation)),
+                args=(conversation, draft.body, kept, ttl, keys.event_channel(conversation)),
+                client=pipeline,
+            )
+        answers = await pipeline.execute()
+    return [Placed(n=n, fresh=bool(fresh)) for n, fresh in answers]
+
+
+async def announce(drafts: Sequence[events.Draft]) -> bool:
+    """Publishes what is already saved. Where Redis is away the events are given up: readers reset when it returns."""
+    try:
+        await publish(redis.async_client(), drafts)
+    except redis.AWAY:
+        return False
+    return True
+
+
+async def position(client: Redis, conversation_id: str) -> Placed:
+    """The number of the latest event; `fresh` where Redis knew of none, so that whatever a reader has is too old."""
+    n, fresh = await client.register_script(_POSITION)(
+        keys=(keys.event_number(conversation_id), keys.events(conversation_id)), args=(keys.EVENTS_TTL,)
+    )
+    return Placed(n=n, fresh=bool(fresh))
+
+
+async def positions(client: Redis, conversation_ids: Iterable[str]) -> list[int | None]:
+    """The numbers of the latest events of many conversations, in one round trip; None where Redis has forgotten one."""
+    found = await client.mget([keys.event_number(conversation) for conversation in conversation_ids])
+    return [int(value) if value is not None else None for value in found]
+
+
+async def since(client: Redis, conversation_id: str, *, after: int) -> list[bytes] | None:
+    """The events after number `after`, oldest first; None where the stream no longer has all of them."""
+    entries = await client.xrange(keys.events(conversation_id), min=f"{after + 1}-0")
+    found = [fields[b"e"] for _, fields in entries]
+    if found and events.number_of(found[0]) != after + 1:
+        return None
+    return found
+
+
+async def all_kept(client: Redis, conversation_id: str) -> list[bytes]:
+    """Every event the stream still has, oldest first."""
+    return [fields[b"e"] for _, fields in await client.xrange(keys.events(conversation_id))]

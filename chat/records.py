@@ -1,0 +1,215 @@
+"""A conversation and a message as they were read: frozen, cheap to make from what MongoDB returns, and shown as JSON.
+
+Lists read raw documents (hydrating fifty takes 20 ms, this takes under one). The JSON shapes are the contract's.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from chat import markdown
+from chat.choices import MessageRole, MessageStatus
+
+
+def _time(value: datetime | None) -> str | None:
+    """ISO 8601 in UTC with milliseconds, which is what MongoDB keeps."""
+    if value is None:
+        return None
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRecord:
+    id: str
+    organization_id: str
+    user_id: str
+    user_role: str | None
+    kind: str
+    type: str | None
+    title: str
+    status: str
+    pinned: bool
+    subject_employee_ids: tuple[str, ...]
+    subject_type: str | None
+    message_count: int
+    last_message_at: datetime
+    is_private: bool
+    allowed_roles: tuple[str, ...]
+    allowed_user_ids: tuple[str, ...]
+    tokens_used: int
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> "ConversationRecord":
+        scope = raw.get("accessScope") or {}
+        return cls(
+            id=raw["conversationId"],
+            organization_id=raw["organizationId"],
+            user_id=raw["userId"],
+            user_role=raw.get("userRole"),
+            kind=raw["kind"],
+            type=raw.get("type"),
+            title=raw["title"],
+            status=raw["status"],
+            pinned=raw.get("isPinned", False),
+            subject_employee_ids=tuple(raw.get("subjectEmployeeIds", ())),
+            subject_type=raw.get("subjectType"),
+            message_count=raw.get("messageCount", 0),
+            last_message_at=raw["lastMessageAt"],
+            is_private=scope.get("isPrivate", True),
+            allowed_roles=tuple(scope.get("allowedRoles", ())),
+            allowed_user_ids=tuple(scope.get("allowedUserIds", ())),
+            tokens_used=raw.get("totalTokensUsed", 0),
+            created_at=raw["createdAt"],
+            updated_at=raw["updatedAt"],
+            archived_at=raw.get("archivedAt"),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "type": self.type,
+            "title": self.title,
+            "status": self.status,
+            "pinned": self.pinned,
+            "subject_employee_ids": list(self.subject_employee_ids),
+            "subject_type": self.subject_type,
+            "owner": {"id": self.user_id, "role": self.user_role},
+            "access": {
+                "private": self.is_private,
+                "roles": list(self.allowed_roles),
+                "users": list(self.allowed_user_ids),
+            },
+            "message_count": self.message_count,
+            "tokens_used": self.tokens_used,
+            "last_message_at": _time(self.last_message_at),
+            "created_at": _time(self.created_at),
+            "updated_at": _time(self.updated_at),
+            "archived_at": _time(self.archived_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    id: str
+    organization_id: str
+    conversation_id: str
+    seq: int
+    role: str
+    text: str
+    status: str
+    attempt: int
+    created_at: datetime
+    user_id: str | None = None
+    user_role: str | None = None
+    user_name: str | None = None
+    client_id: str | None = None
+    answer_to: str | None = None
+    model: str | None = None
+    version: str | None = None
+    finish_reason: str | None = None
+    confidence: float | None = None
+    sources: tuple[str, ...] = ()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: str | None = None
+    error_code: str | None = None
+    error_sentence: str | None = None
+    feedback: dict[str, Any] | None = None
+    queued_at: datetime | None = None
+    stop_requested_at: datetime | None = None
+    lease_token: str | None = field(default=None, repr=False)
+    edited_at: datetime | None = None
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> "MessageRecord":
+        metadata = raw.get("aiResponseMetadata") or {}
+        error = raw.get("errorDetails") or {}
+        cost = metadata.get("cost")
+        return cls(
+            id=raw["messageId"],
+            organization_id=raw["organizationId"],
+            conversation_id=raw["conversationId"],
+            seq=raw["seq"],
+            role=raw["role"],
+            text=raw.get("content") or "",
+            status=raw["status"],
+            attempt=raw.get("attempt", 1),
+            created_at=raw["createdAt"],
+            user_id=raw.get("userId"),
+            user_role=raw.get("userRole"),
+            user_name=raw.get("userName"),
+            client_id=raw.get("clientId"),
+            answer_to=raw.get("answerTo"),
+            model=raw.get("aiModel"),
+            version=raw.get("version"),
+            finish_reason=raw.get("finishReason"),
+            confidence=metadata.get("confidenceScore"),
+            sources=tuple(metadata.get("sources", ())),
+            input_tokens=metadata.get("inputTokens"),
+            output_tokens=metadata.get("outputTokens"),
+            cost=None if cost is None else str(cost),
+            error_code=error.get("errorCode"),
+            error_sentence=error.get("errorMessage"),
+            feedback=raw.get("feedback"),
+            queued_at=raw.get("queuedAt"),
+            stop_requested_at=raw.get("stopRequestedAt"),
+            lease_token=(raw.get("lease") or {}).get("token"),
+            edited_at=raw.get("editedAt"),
+        )
+
+    @property
+    def is_answer(self) -> bool:
+        return self.role == MessageRole.ASSISTANT
+
+    def as_json(self) -> dict[str, Any]:
+        author = None
+        if not self.is_answer:
+            author = {"id": self.user_id, "name": self.user_name, "role": self.user_role}
+        usage = None
+        if self.output_tokens is not None:
+            usage = {"input_tokens": self.input_tokens, "output_tokens": self.output_tokens, "cost": self.cost}
+        feedback = None
+        if self.feedback is not None:
+            feedback = {
+                "helpful": self.feedback.get("isHelpful"),
+                "rating": self.feedback.get("rating"),
+                "comment": self.feedback.get("comment"),
+            }
+        error = None
+        if self.error_code is not None:
+            error = {"code": self.error_code, "detail": self.error_sentence}
+        return {
+            "id": self.id,
+            "conversation": self.conversation_id,
+            "seq": self.seq,
+            "role": self.role,
+            "author": author,
+            "text": self.text,
+            "parts": [],
+            "html": self.html(),
+            "status": self.status,
+            "model": self.model,
+            "version": self.version,
+            "usage": usage,
+            "finish_reason": self.finish_reason,
+            "confidence": self.confidence,
+            "sources": list(self.sources),
+            "attachments": [],
+            "feedback": feedback,
+            "error": error,
+            "attempt": self.attempt,
+            "answer_to": self.answer_to,
+            "client_id": self.client_id,
+            "created_at": _time(self.created_at),
+            "edited_at": _time(self.edited_at),
+        }
+
+    def html(self) -> str:
+        """The text rendered to the allow-list; empty while an answer is being written, since the reader renders what arrives."""
+        if self.status in (MessageStatus.PENDING, MessageStatus.STREAMING):
+            return ""
+        return markdown.render(self.text)

@@ -1,0 +1,228 @@
+"""Reading conversations and messages: pages of them, and snapshots that fit the event stream."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from chat import access
+from chat.choices import ON_THEIR_WAY, ConversationStatus, Kind
+from chat.documents import Conversation, Message
+from chat.events import EventType
+from chat.realtime import stream
+from chat.records import ConversationRecord, MessageRecord
+from config import mongo, redis
+from tenants import roles
+from tenants.models import Membership
+
+C, M = mongo.names(Conversation), mongo.names(Message)
+
+PAGE = 50
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class InboxCursor:
+    """A place in the inbox: before (or, going backwards, after) this conversation."""
+
+    last_message_at: datetime
+    conversation_id: str
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPage:
+    results: tuple[ConversationRecord, ...]
+    next: InboxCursor | None
+    previous: InboxCursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """Messages in the order they were said. `before` asks for the page above, `after` for the one below; None where there is none."""
+
+    results: tuple[MessageRecord, ...]
+    before: int | None
+    after: int | None
+
+
+def inbox(
+    membership: Membership,
+    *,
+    status: str = ConversationStatus.ACTIVE,
+    kind: str | None = None,
+    type: str | None = None,
+    pinned: bool | None = None,
+    q: str = "",
+    subject: str | None = None,
+    cursor: InboxCursor | None = None,
+    limit: int = PAGE,
+) -> ConversationPage:
+    """What this member may read, latest first. `q` finds words of titles. Causes one query."""
+    roles.require(membership, "chat:conversation:read")
+    limit = max(1, min(limit, MOST))
+    wanted: dict[str, Any] = {C.organization_id: str(membership.organization_id), C.status: str(status)}
+    if kind:
+        wanted[C.kind] = str(kind)
+    if type:
+        wanted[C.type] = str(type)
+    if pinned is not None:
+        wanted[C.is_pinned] = pinned
+    if subject:
+        wanted[C.subject_employee_ids] = access.key(subject)
+    if q.strip():
+        wanted[C.title] = {"$regex": re.escape(q.strip()[:200]), "$options": "i"}
+    conditions = [wanted, access.readable_by(membership)]
+    backwards = cursor is not None and cursor.backwards
+    if cursor is not None:
+        conditions.append(_beyond(cursor))
+    direction = 1 if backwards else -1
+    found = list(
+        mongo.collection(Conversation)
+        .find({**wanted, "$and": conditions[1:]})
+        .sort([(C.last_message_at, direction), (C.conversation_id, direction)])
+        .limit(limit + 1)
+    )
+    more = len(found) > limit
+    rows = [ConversationRecord.read(raw) for raw in found[:limit]]
+    if backwards:
+        rows.reverse()
+    has_next = bool(rows) and (more or backwards)
+    has_previous = bool(rows) and (more if backwards else cursor is not None)
+    return ConversationPage(
+        results=tuple(rows),
+        next=_cursor(rows[-1], backwards=False) if has_next else None,
+        previous=_cursor(rows[0], backwards=True) if has_previous else None,
+    )
+
+
+def _beyond(cursor: InboxCursor) -> dict[str, Any]:
+    than = "$gt" if cursor.backwards else "$lt"
+    return {
+        "$or": [
+            {C.last_message_at: {than: cursor.last_message_at}},
+            {C.last_message_at: cursor.last_message_at, C.conversation_id: {than: cursor.conversation_id}},
+        ]
+    }
+
+
+def _cursor(row: ConversationRecord, *, backwards: bool) -> InboxCursor:
+    return InboxCursor(row.last_message_at, row.id, backwards)
+
+
+def messages(
+    conversation: ConversationRecord, *, before: int | None = None, after: int | None = None, limit: int = PAGE
+) -> MessagePage:
+    """The newest page, or the one before or after a place (`seq`). The conversation came through the door. One query."""
+    limit = max(1, min(limit, MOST))
+    found = list(mongo.collection(Message).find(**_page(conversation, before=before, after=after, limit=limit)))
+    return _message_page(found, before=before, after=after, limit=limit)
+
+
+async def amessages(
+    conversation: ConversationRecord, *, before: int | None = None, after: int | None = None, limit: int = PAGE
+) -> MessagePage:
+    limit = max(1, min(limit, MOST))
+    cursor = mongo.async_collection(Message).find(**_page(conversation, before=before, after=after, limit=limit))
+    return _message_page(await cursor.to_list(), before=before, after=after, limit=limit)
+
+
+def _page(conversation: ConversationRecord, *, before: int | None, after: int | None, limit: int) -> dict[str, Any]:
+    place: dict[str, int] = {}
+    if before is not None:
+        place["$lt"] = before
+    if after is not None:
+        place["$gt"] = after
+    wanted: dict[str, Any] = {
+        M.organization_id: conversation.organization_id,
+        M.conversation_id: conversation.id,
+        M.deleted_at: None,
+    }
+    if place:
+        wanted[M.seq] = place
+    upwards = after is not None and before is None
+    return {"filter": wanted, "sort": [(M.seq, 1 if upwards else -1)], "limit": limit + 1}
+
+
+def _message_page(
+    found: list[dict[str, Any]], *, before: int | None, after: int | None, limit: int
+) -> MessagePage:
+    more = len(found) > limit
+    rows = [MessageRecord.read(raw) for raw in found[:limit]]
+    upwards = after is not None and before is None
+    if not upwards:
+        rows.reverse()
+    above = bool(rows) and (more if not upwards else rows[0].seq > 1)
+    below = bool(rows) and (more if upwards else before is not None)
+    return MessagePage(
+        results=tuple(rows),
+        before=rows[0].seq if above else None,
+        after=rows[-1].seq if below else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A conversation and its newest messages as of event number `n`: what follows it in the stream continues it."""
+
+    n: int
+    conversation: ConversationRecord
+    messages: tuple[MessageRecord, ...]
+    earlier: int | None  # ask for messages before this place
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "conversation": self.conversation.as_json(),
+            "messages": [message.as_json() for message in self.messages],
+            "earlier": self.earlier,
+        }
+
+
+async def snapshot(conversation: ConversationRecord, *, limit: int = PAGE) -> Snapshot:
+    """Reads the number first, then the messages, then lets the kept events complete the text of answers being written.
+
+    MongoDB may be ahead of the number, never behind it but for a checkpoint's interval, which the events fill. Where Redis is away
+    the number is 0 and the text is the last checkpoint's.
+    """
+    try:
+        place = await stream.position(redis.async_client(), conversation.id)
+        n = place.n
+    except redis.AWAY:
+        n = 0
+    page = await amessages(conversation, limit=limit)
+    rows = page.results
+    if n and any(row.status in ON_THEIR_WAY for row in rows):
+        try:
+            rows = completed(rows, await stream.all_kept(redis.async_client(), conversation.id))
+        except redis.AWAY:
+            pass
+    return Snapshot(n=n, conversation=conversation, messages=tuple(rows), earlier=page.before)
+
+
+def completed(rows: Iterable[MessageRecord], kept: Iterable[bytes]) -> list[MessageRecord]:
+    """The messages with the text that their events add to what was saved."""
+    texts = {row.id: row for row in rows}
+    for event in map(orjson.loads, kept):
+        if event["event"] == EventType.DELTA:
+            row = texts.get(event["message"])
+            if row is None or row.status not in ON_THEIR_WAY or row.attempt != event["attempt"]:
+                continue
+            known = len(row.text) - event["offset"]
+            if 0 <= known < len(event["text"]):
+                texts[row.id] = replace(row, text=row.text + event["text"][known:])
+        elif event["event"] == EventType.MESSAGE:
+            value = event["message"]
+            row = texts.get(value["id"])
+            if row is None or row.status not in ON_THEIR_WAY or value["attempt"] != row.attempt:
+                continue
+            if len(value["text"]) > len(row.text) and value["status"] in ON_THEIR_WAY:
+                texts[row.id] = replace(row, text=value["text"])
+    return list(texts.values())
+
+
+def kinds_offered() -> tuple[str, ...]:
+    """The kinds of conversations that a person can start by themselves."""
+    return (Kind.ASSISTANT.value,)

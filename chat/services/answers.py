@@ -1,0 +1,463 @@
+"""Writing an answer, in a worker.
+
+1. `produce` claims the pending answer with a lease, by compare-and-swap. If nothing was modified, somebody else has it.
+2. What the asker may see becomes facts and history, these become a prompt, the provider's text streams in.
+3. Text waits in the answer's buffer for the next tick of the `Outbox`, which sends the deltas of all answers in one pipeline, keeps
+   leases and partial texts durable, and reads who was stopped.
+4. The finished answer and its conversation's totals are saved in one transaction, then announced.
+
+A lost lease ends the work silently: whoever took the lease over has the word.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import uuid_utils.compat as uuid
+from bson.decimal128 import Decimal128
+from django.conf import settings
+from django.utils import timezone
+from pymongo import ReturnDocument
+
+from chat import events, prompts
+from chat.choices import MessageStatus
+from chat.documents import Conversation, Message
+from chat.realtime import keys, stream
+from chat.records import MessageRecord
+from chat.services import contexts
+from config import mongo, redis
+from config.failpoints import failpoint
+from integrations.providers.base import Finished, ProviderError
+from integrations.services import completions
+
+log = logging.getLogger(__name__)
+
+C, M = mongo.names(Conversation), mongo.names(Message)
+
+SAVE_AGAIN_SECONDS = (0.2, 2.0)
+SHUTDOWN_SECONDS = 8.0
+
+
+class LeaseLost(Exception):
+    """Somebody else has this answer now."""
+
+
+class Writing:
+    """One answer that is being written: its text so far, and what of it is out."""
+
+    __slots__ = (
+        "record",
+        "token",
+        "pieces",
+        "length",
+        "fresh",
+        "sent",
+        "task",
+        "checkpoint_at",
+        "stopped",
+        "started",
+        "announce_whole",
+        "closing",
+        "last",
+        "out",
+    )
+
+    def __init__(self, record: MessageRecord, token: str) -> None:
+        self.record = record
+        self.token = token
+        self.pieces: list[str] = []
+        self.length = 0  # code points received
+        self.fresh: list[str] = []  # pieces that are not out yet
+        self.sent = 0  # code points that are out
+        self.task: asyncio.Task | None = None
+        self.stopped = False
+        self.closing = False
+        self.announce_whole = False
+        self.last: MessageRecord | None = None  # the saved end, to be announced after the last delta
+        self.out = asyncio.Event()  # set when the end is announced, or was given up because Redis is away
+        self.started = time.monotonic()
+        self.checkpoint_at = self.started + settings.CHECKPOINT_SECONDS
+
+    @property
+    def text(self) -> str:
+        if len(self.pieces) > 1:
+            self.pieces = ["".join(self.pieces)]
+        return self.pieces[0] if self.pieces else ""
+
+    def add(self, text: str) -> None:
+        self.pieces.append(text)
+        self.fresh.append(text)
+        self.length += len(text)
+
+    def take(self) -> str:
+        """What is not out yet. `sent` moves on only when it is out."""
+        text, self.fresh = "".join(self.fresh), []
+        return text
+
+    def give_back(self, text: str) -> None:
+        self.fresh.insert(0, text)
+
+    def stop(self) -> None:
+        if not self.stopped:
+            self.stopped = True
+            if self.task is not None:
+                self.task.cancel()
+
+    @property
+    def mine(self) -> dict[str, Any]:
+        return {
+            M.organization_id: self.record.organization_id,
+            M.message_id: self.record.id,
+            "lease.token": self.token,
+        }
+
+
+def _delta(writing: Writing, text: str) -> events.Draft:
+    return events.delta(
+        conversation_id=writing.record.conversation_id,
+        message_id=writing.record.id,
+        attempt=writing.record.attempt,
+        offset=writing.sent,
+        text=text,
+    )
+
+
+class Outbox:
+    """What all answers of this process have in common: one tick that sends, renews, saves partial texts and reads stops."""
+
+    def __init__(self) -> None:
+        self.writings: dict[str, Writing] = {}
+        self._wake = asyncio.Event()
+        self._busy = asyncio.Event()
+        self._task: asyncio.Task | None = None
+        self._keeping: set[asyncio.Task] = set()
+        self._interval = settings.FLUSH_SECONDS[0]
+
+    def enter(self, writing: Writing) -> None:
+        self.writings[writing.record.id] = writing
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._tick_forever())
+        self._busy.set()
+
+    def leave(self, writing: Writing) -> None:
+        self.writings.pop(writing.record.id, None)
+        if not self.writings:
+            self._busy.clear()
+
+    def hurry(self) -> None:
+        """The first text of an answer does not wait for the tick."""
+        self._wake.set()
+
+    async def _tick_forever(self) -> None:
+        least, most = settings.FLUSH_SECONDS
+        while True:
+            await self._busy.wait()
+            began = time.monotonic()
+            await self._flush()
+            self._keep(time.monotonic())
+            # Under load the deltas of a tick take longer: then ticks come less often and carry more, up to a bound.
+            took = time.monotonic() - began
+            self._interval = min(most, max(least, 3 * took))
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), max(0.001, self._interval - took))
+            except TimeoutError:
+                pass
+
+    async def _flush(self) -> None:
+        """Sends what every answer has, in order for each; an answer that has ended is followed by its saved end."""
+        out: list[tuple[Writing, str]] = []
+        drafts: list[events.Draft] = []
+        for writing in self.writings.values():
+            if writing.closing and writing.last is None:
+                continue  # its end is being saved; what is left goes out together with it
+            text = writing.take()
+            if writing.announce_whole and writing.last is None:
+                drafts.append(events.message(self.so_far(writing).as_json()))
+            elif text:
+                drafts.append(_delta(writing, text))
+            elif writing.last is None:
+                continue
+            if writing.last is not None:
+                if text:
+                    out.append((writing, text))
+                    text = ""
+                drafts.append(events.message(writing.last.as_json()))
+            out.append((writing, text))
+        client = redis.async_client()
+        try:
+            if drafts:
+                placed = await stream.publish(client, drafts)
+                for (writing, text), place in zip(out, placed, strict=True):
+                    writing.sent += len(text)
+                    # Redis had forgotten the conversation: what came before this delta is nowhere but here.
+                    writing.announce_whole = place.fresh
+                failpoint("answer.flushed")
+            for message_id in await client.smembers(keys.STOPS):
+                if stopped := self.writings.get(message_id.decode()):
+                    stopped.stop()
+        except redis.AWAY as error:
+            log.warning("Redis is away, %d events wait: %s", len(drafts), error)
+            for writing, text in out:
+                writing.give_back(text)
+                writing.announce_whole = True
+        for writing in {writing for writing, _ in out}:
+            if writing.last is not None:
+                writing.out.set()
+
+    @staticmethod
+    def so_far(writing: Writing) -> MessageRecord:
+        return replace(writing.record, text=writing.text)
+
+    def _keep(self, now: float) -> None:
+        for writing in self.writings.values():
+            if now >= writing.checkpoint_at and not writing.closing:
+                writing.checkpoint_at = now + settings.CHECKPOINT_SECONDS
+                task = asyncio.create_task(self._checkpoint(writing))
+                self._keeping.add(task)
+                task.add_done_callback(self._keeping.discard)
+
+    async def _checkpoint(self, writing: Writing) -> None:
+        """Makes the text so far durable and renews the lease; learns of a durable wish to stop, or of the lease being lost."""
+        now = timezone.now()
+        try:
+            kept = await mongo.async_collection(Message).find_one_and_update(
+                writing.mine,
+                {
+                    "$set": {
+                        M.content: writing.text,
+                        M.updated_at: now,
+                        "lease.expiresAt": now + timedelta(seconds=settings.LEASE_SECONDS),
+                    }
+                },
+                {M.stop_requested_at: 1},
+            )
+        except mongo.AWAY as error:
+            log.warning("MongoDB is away, the partial text of %s waits: %s", writing.record.id, error)
+            return
+        failpoint("answer.checkpointed")
+        if kept is None:
+            if not writing.closing and writing.task is not None:
+                writing.task.cancel()
+        elif kept.get(M.stop_requested_at):
+            writing.stop()
+
+
+_outbox: Outbox | None = None
+
+
+def outbox() -> Outbox:
+    """The process's outbox; it lives on the background loop (config/loop.py)."""
+    global _outbox
+    if _outbox is None:
+        _outbox = Outbox()
+    return _outbox
+
+
+async def produce(organization_id: str, message_id: str) -> None:
+    """Writes the answer if it is pending and there is room; returns when it has ended, or at once where there is nothing to do."""
+    box = outbox()
+    if len(box.writings) >= settings.ANSWERS_PER_WORKER:
+        return  # it stays pending: another worker, or the sweeper's next call, takes it
+    failpoint("answer.received")
+    writing = await _claim(organization_id, message_id)
+    if writing is None:
+        return
+    failpoint("answer.claimed")
+    writing.task = asyncio.create_task(_write(box, writing))
+    box.enter(writing)
+    try:
+        await _finish(box, writing, await _ended(writing))
+    except LeaseLost:
+        log.info("The lease of answer %s was lost.", message_id)
+    finally:
+        box.leave(writing)
+
+
+async def drain(seconds: float = SHUTDOWN_SECONDS) -> None:
+    """Lets the answers of this process end; interrupts, with their text kept, those that take longer."""
+    box = outbox()
+    deadline = time.monotonic() + seconds
+    while box.writings and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    for writing in list(box.writings.values()):
+        if writing.task is not None:
+            writing.task.cancel()
+    while box.writings and time.monotonic() < deadline + 5:
+        await asyncio.sleep(0.02)
+
+
+async def _claim(organization_id: str, message_id: str) -> Writing | None:
+    now = timezone.now()
+    token = str(uuid.uuid7())
+    raw = await mongo.async_collection(Message).find_one_and_update(
+        {
+            M.organization_id: organization_id,
+            M.message_id: message_id,
+            M.status: MessageStatus.PENDING.value,
+        },
+        {
+            "$set": {
+                M.status: MessageStatus.STREAMING.value,
+                M.started_at: now,
+                M.updated_at: now,
+                M.lease: {"token": token, "expiresAt": now + timedelta(seconds=settings.LEASE_SECONDS)},
+            }
+        },
+        return_document=ReturnDocument.AFTER,
+    )
+    return None if raw is None else Writing(MessageRecord.read(raw), token)
+
+
+async def _write(box: Outbox, writing: Writing) -> Finished:
+    """Reads the provider's text into the buffer."""
+    if writing.record.stop_requested_at is not None:
+        raise asyncio.CancelledError
+    request = prompts.request(await contexts.for_answer(writing.record))
+    finished: Finished | None = None
+    async for piece in completions.stream(request):
+        if isinstance(piece, Finished):
+            finished = piece
+            continue
+        if not writing.length:
+            failpoint("answer.first_text")
+            writing.add(piece)
+            box.hurry()
+        else:
+            writing.add(piece)
+    if finished is None:
+        raise ProviderError(
+            code="provider_incomplete",
+            sentence="The answer ended before it was complete. Press retry.",
+            permanent=False,
+        )
+    return finished
+
+
+async def _ended(writing: Writing) -> dict[str, Any]:
+    """Waits for the end of writing and says what is to be saved of it."""
+    assert writing.task is not None
+    try:
+        finished = await writing.task
+    except asyncio.CancelledError:
+        if asyncio.current_task().cancelling():
+            raise
+        if writing.stopped or writing.record.stop_requested_at is not None:
+            return {M.status: MessageStatus.CANCELLED.value, M.finish_reason: "stopped"}
+        return _failure(
+            MessageStatus.INTERRUPTED, "interrupted", "The answer was interrupted. Press retry to have it written again."
+        )
+    except ProviderError as error:
+        return _failure(MessageStatus.ERROR, error.code, error.sentence)
+    except mongo.AWAY:
+        return _failure(
+            MessageStatus.INTERRUPTED, "store_away", "Parley's store was away while this was written. Press retry."
+        )
+    except Exception:
+        log.exception("Answer %s failed.", writing.record.id)
+        return _failure(
+            MessageStatus.ERROR, "internal_error", "Something went wrong on our side. Press retry; we have been told."
+        )
+    return _success(writing, finished)
+
+
+def _failure(status: MessageStatus, code: str, sentence: str) -> dict[str, Any]:
+    return {M.status: status.value, M.error_details: {"errorCode": code, "errorMessage": sentence}}
+
+
+def _success(writing: Writing, finished: Finished) -> dict[str, Any]:
+    asked = writing.record.queued_at or writing.record.created_at
+    usage = finished.usage
+    metadata = {
+        "tokensUsed": usage.input_tokens + usage.output_tokens,
+        "inputTokens": usage.input_tokens,
+        "outputTokens": usage.output_tokens,
+        "cost": None if finished.cost is None else Decimal128(finished.cost),
+        "responseTime": (timezone.now() - asked).total_seconds() * 1_000,
+        "firstTokenTime": finished.first_token_ms,
+        "confidenceScore": finished.confidence,
+        "sources": list(finished.sources),
+        "provider": finished.provider,
+    }
+    return {
+        M.status: MessageStatus.SENT.value,
+        M.finish_reason: finished.finish_reason,
+        M.ai_model: finished.model,
+        M.ai_response_metadata: {name: value for name, value in metadata.items() if value is not None},
+    }
+
+
+async def _finish(box: Outbox, writing: Writing, outcome: dict[str, Any]) -> None:
+    """Saves the end of the answer, together with the conversation's totals, then announces it. Waits for MongoDB if need be."""
+    writing.closing = True
+    failpoint("answer.before_save")
+    pause, raw = SAVE_AGAIN_SECONDS[0], None
+    while raw is None:
+        try:
+            raw = await _save(writing, outcome) or await _saved_already(writing)
+        except mongo.AWAY as error:
+            log.warning("MongoDB is away, the end of answer %s waits: %s", writing.record.id, error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, SAVE_AGAIN_SECONDS[1])
+    failpoint("answer.saved")
+    writing.last = MessageRecord.read(raw)
+    box.hurry()
+    await writing.out.wait()
+    failpoint("answer.announced")
+
+
+async def _save(writing: Writing, outcome: dict[str, Any]) -> dict[str, Any] | None:
+    """One transaction: the message's end and its conversation's totals. None where the lease is not ours any more."""
+
+    async def both(session) -> dict[str, Any] | None:
+        now = timezone.now()
+        raw = await mongo.async_collection(Message).find_one_and_update(
+            writing.mine,
+            {"$set": {**outcome, M.content: writing.text, M.updated_at: now, M.finished_by: writing.token}, "$unset": {M.lease: ""}},
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        if raw is not None:
+            await mongo.async_collection(Conversation).update_one(
+                {C.organization_id: writing.record.organization_id, C.conversation_id: writing.record.conversation_id},
+                _totals(MessageRecord.read(raw), raw.get(M.ai_response_metadata) or {}, now=now),
+                session=session,
+            )
+        return raw
+
+    async with mongo.async_client().start_session() as session:
+        return await session.with_transaction(both)
+
+
+def _totals(answer: MessageRecord, metadata: dict[str, Any], *, now: datetime) -> list[dict[str, Any]]:
+    """The conversation's new totals, computed by MongoDB from its old ones."""
+    changes: dict[str, Any] = {
+        C.last_message_at: {"$max": [f"${C.last_message_at}", now]},
+        C.updated_at: {"$max": [f"${C.updated_at}", now]},
+        C.message_count: {"$max": [f"${C.message_count}", answer.seq]},
+    }
+    if answer.status == MessageStatus.SENT:
+        count, average = {"$ifNull": [f"${C.answer_count}", 0]}, {"$ifNull": [f"${C.average_response_time}", 0]}
+        changes |= {
+            C.answer_count: {"$add": [count, 1]},
+            C.average_response_time: {
+                "$divide": [{"$add": [{"$multiply": [average, count]}, metadata["responseTime"]]}, {"$add": [count, 1]}]
+            },
+            C.total_tokens_used: {"$add": [{"$ifNull": [f"${C.total_tokens_used}", 0]}, metadata["tokensUsed"]]},
+        }
+        if "cost" in metadata:
+            changes[C.estimated_cost] = {"$add": [{"$ifNull": [f"${C.estimated_cost}", Decimal128("0")]}, metadata["cost"]]}
+    return [{"$set": changes}]
+
+
+async def _saved_already(writing: Writing) -> dict[str, Any]:
+    """The end that an earlier try saved without our hearing of it; raises `LeaseLost` where somebody else has the word."""
+    raw = await mongo.async_collection(Message).find_one(
+        {M.organization_id: writing.record.organization_id, M.message_id: writing.record.id, M.finished_by: writing.token}
+    )
+    if raw is None:
+        raise LeaseLost
+    return raw

@@ -1,0 +1,74 @@
+"""What can go wrong with a wish of a person's, each with a sentence that says what to do."""
+
+
+class ChatError(Exception):
+    """A refusal. `code` is for programs, `sentence` for people, `http_status` for the API, `retry_after` in seconds."""
+
+    code = "refused"
+    http_status = 400
+    sentence = "That is not possible."
+    retry_after: float | None = None
+    field: str | None = None
+
+    def __init__(self, sentence: str | None = None) -> None:
+        super().__init__(sentence or self.sentence)
+        self.sentence = sentence or self.sentence
+
+
+class LimitReached(ChatError):
+    code, http_status = "limit_reached", 429
+
+    def __init__(self, *, limit: int, window: str, retry_after: int) -> None:
+        super().__init__(f"You have sent {limit} messages within one {window}. You can go on in {retry_after} seconds.")
+        self.retry_after = retry_after
+
+
+class ConversationClosed(ChatError):
+    code, http_status = "conversation_closed", 409
+    sentence = "This conversation is archived. Restore it to go on."
+
+
+class ClientIdReused(ChatError):
+    code, http_status, field = "client_id_reused", 422, "client_id"
+    sentence = "This client_id was used for another message. Use a new one for each message."
+
+
+class TextMissing(ChatError):
+    code, field = "text_missing", "text"
+    sentence = "The message is empty. Write something first."
+
+
+class TextTooLong(ChatError):
+    code, field = "text_too_long", "text"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"The message is too long. {limit:,} characters are the most.")
+
+
+class NothingToRetry(ChatError):
+    code, http_status = "nothing_to_retry", 409
+    sentence = "Only an answer that was interrupted, stopped or failed can be retried."
+
+
+class NothingToStop(ChatError):
+    code, http_status = "nothing_to_stop", 409
+    sentence = "Only an answer can be stopped."
+
+
+class UnknownSubjects(ChatError):
+    code, field = "unknown_employees", "subject_employee_ids"
+    sentence = "One of the chosen employees does not exist or is not yours to see."
+
+
+class WrongSubjects(ChatError):
+    code, field = "wrong_subjects", "subject_employee_ids"
+
+
+class TitleWrong(ChatError):
+    code, field = "title_wrong", "title"
+    sentence = "A title has between 1 and 200 characters."
+
+
+class StoreAway(ChatError):
+    code, http_status, retry_after = "store_away", 503, 2
+    sentence = "Parley cannot reach its store right now. Your text is kept; it is sent as soon as possible."

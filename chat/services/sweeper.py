@@ -1,0 +1,110 @@
+"""Finds answers that nobody works on and puts them right, by compare-and-swap. Any number may run at once.
+
+- Pending, and its worker was never called or is gone: it is called again; nobody had room within `PICKUP_SECONDS`: given up.
+- Its worker died before any text: pending again, as the next attempt, at most `ATTEMPTS` times.
+- Its worker died with text written: `interrupted`, the text kept, to be retried by whoever reads it.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from pymongo import ReturnDocument
+
+from chat import events
+from chat.choices import MessageStatus
+from chat.documents import Message
+from chat.realtime import stream
+from chat.records import MessageRecord
+from chat.services import turns
+from config import mongo
+from config.failpoints import failpoint
+from tenants.scoping import ACROSS_COMMENT
+
+log = logging.getLogger(__name__)
+
+M = mongo.names(Message)
+
+ATTEMPTS = 3
+AT_ONCE = 500
+WHY_ACROSS = ACROSS_COMMENT + "the sweeper looks for answers that nobody works on"
+
+NOBODY_FREE = "Nobody was free to write this answer. Press retry."
+BROKEN_OFF = "The answer broke off. Press retry to have it written again."
+
+
+async def sweep(now: datetime | None = None) -> int:
+    """Puts right what it finds and returns how many answers that were."""
+    now = now or timezone.now()
+    due = (
+        mongo.async_collection(Message)
+        .find({"lease.expiresAt": {"$lt": now}}, comment=WHY_ACROSS)
+        .sort("lease.expiresAt", 1)
+        .limit(AT_ONCE)
+    )
+    done = 0
+    for raw in [raw async for raw in due]:
+        failpoint("sweep.found")
+        done += await _put_right(raw, now=now)
+    return done
+
+
+async def _put_right(raw: dict[str, Any], *, now: datetime) -> bool:
+    if raw[M.status] == MessageStatus.PENDING:
+        if now - raw[M.queued_at] >= timedelta(seconds=settings.PICKUP_SECONDS):
+            return await _end(raw, NOBODY_FREE, now=now)
+        changes = {M.lease: {"token": None, "expiresAt": now + timedelta(seconds=turns.PICKUP_AGAIN_SECONDS)}}
+        return await _call_again(raw, changes)
+    if not raw.get(M.content) and raw[M.attempt] < ATTEMPTS and raw.get(M.stop_requested_at) is None:
+        changes = {
+            M.status: MessageStatus.PENDING.value,
+            M.attempt: raw[M.attempt] + 1,
+            M.queued_at: now,
+            M.lease: {"token": None, "expiresAt": now + timedelta(seconds=turns.PICKUP_AGAIN_SECONDS)},
+        }
+        return await _call_again(raw, changes)
+    return await _end(raw, BROKEN_OFF, now=now)
+
+
+async def _call_again(raw: dict[str, Any], changes: dict[str, Any]) -> bool:
+    changed = await _swap(raw, {"$set": changes})
+    if changed is None:
+        return False
+    failpoint("sweep.released")
+    if changed.attempt != raw[M.attempt]:
+        await stream.announce([events.message(changed.as_json())])
+    await turns.acall_worker(changed.organization_id, changed.id)
+    return True
+
+
+async def _end(raw: dict[str, Any], sentence: str, *, now: datetime) -> bool:
+    stopped = raw.get(M.stop_requested_at) is not None
+    changes: dict[str, Any] = {
+        M.status: (MessageStatus.CANCELLED if stopped else MessageStatus.INTERRUPTED).value,
+        M.updated_at: now,
+    }
+    if not stopped:
+        changes[M.error_details] = {"errorCode": "interrupted", "errorMessage": sentence}
+    changed = await _swap(raw, {"$set": changes, "$unset": {M.lease: ""}})
+    if changed is None:
+        return False
+    failpoint("sweep.released")
+    await stream.announce([events.message(changed.as_json())])
+    return True
+
+
+async def _swap(raw: dict[str, Any], update: dict[str, Any]) -> MessageRecord | None:
+    """The change, if nobody else made one since: the lease is still the one that was read."""
+    changed = await mongo.async_collection(Message).find_one_and_update(
+        {
+            M.organization_id: raw[M.organization_id],
+            M.message_id: raw[M.message_id],
+            M.status: raw[M.status],
+            M.lease: raw[M.lease],
+        },
+        update,
+        return_document=ReturnDocument.AFTER,
+    )
+    return None if changed is None else MessageRecord.read(changed)

@@ -1,0 +1,344 @@
+"""A turn's beginning and its wishes: submit a question, stop an answer, try one again.
+
+1. The question and its pending answer are inserted durably, at the next contiguous places, in one write. The pending answer *is*
+   the job; a Celery task only makes it quick.
+2. Events announce both, the worker is called, the conversation's totals move on: side by side, each of them may be lost and heals.
+3. Then the caller acknowledges.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import uuid_utils.compat as uuid
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+from pymongo import ReturnDocument
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from chat import events
+from chat.choices import ON_THEIR_WAY, RETRYABLE, ContentType, ConversationStatus, Kind, MessageRole, MessageStatus
+from chat.documents import Conversation, Message
+from chat.realtime import keys, limits, stream
+from chat.records import ConversationRecord, MessageRecord
+from chat.services import errors
+from config import loop, mongo, redis
+from config.celery import app
+from config.failpoints import failpoint
+from tenants import roles
+from tenants.models import Membership
+
+C, M = mongo.names(Conversation), mongo.names(Message)
+
+PICKUP_AGAIN_SECONDS = 3.0  # a pending answer whose call to the worker was lost is called for again after this
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A question that is safe, and the answer that is on its way. `created` is false where the same was sent before."""
+
+    message: MessageRecord
+    answer: MessageRecord | None
+    created: bool
+
+
+async def asubmit(
+    membership: Membership,
+    conversation: ConversationRecord,
+    *,
+    text: str,
+    client_id: str,
+    now: datetime | None = None,
+) -> Submitted:
+    """Takes a question. The same `client_id` again, from the same person, gives the same two messages and changes nothing.
+
+    Raises `Forbidden`, `ConversationClosed`, `TextMissing`, `TextTooLong`, `ClientIdReused`, `LimitReached`; and MongoDB's
+    errors (`mongo.AWAY`) while it is away: then nothing was promised, and the caller sends the same again.
+    """
+    await roles.refresh()
+    roles.require(membership, "chat:message:send")
+    text = _checked(text)
+    now = now or timezone.now()
+    try:
+        if conversation.status != ConversationStatus.ACTIVE:
+            raise errors.ConversationClosed
+        await limits.take(user_id=str(membership.user_id), role=membership.role)
+    except (errors.LimitReached, errors.ConversationClosed):
+        if await _sent_before(membership, conversation, client_id) is None:
+            raise
+    failpoint("turn.limited")
+    question = _question(membership, conversation, text=text, client_id=client_id, now=now)
+    answer = _answer(question, now=now) if conversation.kind == Kind.ASSISTANT else None
+    created = await _insert(membership, conversation, question, answer)
+    if not created:
+        before = await _sent_before(membership, conversation, client_id)
+        if before is None or before[M.content] != text:
+            raise errors.ClientIdReused
+        question = before
+        answer = await _answer_of(question, now=now)
+    failpoint("turn.inserted")
+    message = MessageRecord.read(question)
+    reply = MessageRecord.read(answer) if answer else None
+    if created or (reply is not None and reply.status == MessageStatus.PENDING):
+        await asyncio.gather(_announce(message, reply), _call_worker(reply), _keep_totals(message, reply, now=now))
+    failpoint("turn.enqueued")
+    return Submitted(message=message, answer=None if reply is None else as_accepted(reply), created=created)
+
+
+def submit(membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str) -> Submitted:
+    return loop.run(asubmit(membership, conversation, text=text, client_id=client_id))
+
+
+def as_accepted(answer: MessageRecord) -> MessageRecord:
+    """The answer as it was when its question was taken, so that a resend is acknowledged with the same words."""
+    return replace(
+        answer,
+        text="",
+        status=MessageStatus.PENDING.value,
+        attempt=1,
+        model=None,
+        version=None,
+        finish_reason=None,
+        confidence=None,
+        sources=(),
+        input_tokens=None,
+        output_tokens=None,
+        cost=None,
+        error_code=None,
+        error_sentence=None,
+        feedback=None,
+        edited_at=None,
+    )
+
+
+async def astop(membership: Membership, answer: MessageRecord) -> MessageRecord:
+    """Asks for an answer to be stopped: durably, and at once. What was written so far is kept. Harmless where it has ended."""
+    await roles.refresh()
+    roles.require(membership, "chat:message:send")
+    if not answer.is_answer:
+        raise errors.NothingToStop
+    raw = await mongo.async_collection(Message).find_one_and_update(
+        {
+            M.organization_id: answer.organization_id,
+            M.message_id: answer.id,
+            M.status: {"$in": [status.value for status in ON_THEIR_WAY]},
+        },
+        {"$set": {M.stop_requested_at: timezone.now()}},
+        return_document=ReturnDocument.AFTER,
+    )
+    failpoint("stop.recorded")
+    if raw is None:
+        return answer
+    try:
+        async with redis.async_client().pipeline(transaction=False) as pipeline:
+            pipeline.sadd(keys.STOPS, answer.id)
+            pipeline.expire(keys.STOPS, keys.STOPS_TTL)
+            await pipeline.execute()
+    except redis.AWAY:
+        pass  # the worker reads the durable wish with its next checkpoint
+    return MessageRecord.read(raw)
+
+
+def stop(membership: Membership, answer: MessageRecord) -> MessageRecord:
+    return loop.run(astop(membership, answer))
+
+
+async def aretry(membership: Membership, answer: MessageRecord, *, now: datetime | None = None) -> MessageRecord:
+    """Makes an answer that was interrupted, stopped or failed pending again, as the next attempt, with this person's rights.
+
+    Raises `NothingToRetry` for any other; of two who press at once, the second gets it too.
+    """
+    await roles.refresh()
+    roles.require(membership, "chat:message:send")
+    now = now or timezone.now()
+    if not answer.is_answer or answer.status not in RETRYABLE:
+        raise errors.NothingToRetry
+    await limits.take(user_id=str(membership.user_id), role=membership.role)
+    raw = await mongo.async_collection(Message).find_one_and_update(
+        {
+            M.organization_id: answer.organization_id,
+            M.message_id: answer.id,
+            M.status: {"$in": [status.value for status in RETRYABLE]},
+            M.attempt: answer.attempt,
+        },
+        {
+            "$set": {
+                M.status: MessageStatus.PENDING.value,
+                M.content: "",
+                M.attempt: answer.attempt + 1,
+                M.user_id: str(membership.user_id),
+                M.queued_at: now,
+                M.updated_at: now,
+                M.lease: _waiting(now),
+            },
+            "$unset": {
+                name: ""
+                for name in (
+                    M.error_details,
+                    M.stop_requested_at,
+                    M.finish_reason,
+                    M.ai_model,
+                    M.ai_response_metadata,
+                    M.started_at,
+                )
+            },
+        },
+        return_document=ReturnDocument.AFTER,
+    )
+    if raw is None:
+        raise errors.NothingToRetry
+    failpoint("retry.recorded")
+    record = MessageRecord.read(raw)
+    await asyncio.gather(stream.announce([events.message(record.as_json())]), _call_worker(record))
+    return record
+
+
+def retry(membership: Membership, answer: MessageRecord) -> MessageRecord:
+    return loop.run(aretry(membership, answer))
+
+
+def _checked(text: str) -> str:
+    if not text.strip():
+        raise errors.TextMissing
+    if len(text) > settings.TEXT_LIMIT:
+        raise errors.TextTooLong(limit=settings.TEXT_LIMIT)
+    return text
+
+
+def _waiting(now: datetime) -> dict:
+    return {"token": None, "expiresAt": now + timedelta(seconds=PICKUP_AGAIN_SECONDS)}
+
+
+def _question(
+    membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str, now: datetime
+) -> dict:
+    return {
+        M.message_id: str(uuid.uuid7()),
+        M.organization_id: conversation.organization_id,
+        M.conversation_id: conversation.id,
+        M.role: MessageRole.USER.value,
+        M.content: text,
+        M.content_type: ContentType.TEXT.value,
+        M.user_id: str(membership.user_id),
+        M.user_role: str(membership.role),
+        M.user_name: membership.user.name,
+        M.client_id: client_id,
+        M.attempt: 1,
+        M.status: MessageStatus.SENT.value,
+        M.created_at: now,
+        M.updated_at: now,
+    }
+
+
+def _answer(question: dict, *, now: datetime) -> dict:
+    return {
+        M.message_id: str(uuid.uuid7()),
+        M.organization_id: question[M.organization_id],
+        M.conversation_id: question[M.conversation_id],
+        M.role: MessageRole.ASSISTANT.value,
+        M.content: "",
+        M.content_type: ContentType.TEXT.value,
+        M.answer_to: question[M.message_id],
+        M.user_id: question[M.user_id],
+        M.attempt: 1,
+        M.status: MessageStatus.PENDING.value,
+        M.lease: _waiting(now),
+        M.queued_at: now,
+        M.created_at: now,
+        M.updated_at: now,
+    }
+
+
+async def _insert(
+    membership: Membership, conversation: ConversationRecord, question: dict, answer: dict | None
+) -> bool:
+    """Inserts both at the next places; false where this person's `client_id` is there already. Causes one query, as a rule."""
+    messages = mongo.async_collection(Message)
+    waiting = [question] if answer is None else [question, answer]
+    last = conversation.message_count
+    while waiting:
+        for place, raw in enumerate(waiting, start=last + 1):
+            raw[M.seq] = place
+            raw.pop("_id", None)
+        try:
+            await messages.insert_many(waiting, ordered=True)
+            return True
+        except BulkWriteError as error:
+            failure = error.details["writeErrors"][0]
+            if failure.get("code") != 11000:
+                raise
+            if M.client_id in failure.get("keyPattern", {}):
+                return False
+            if M.answer_to in failure.get("keyPattern", {}):
+                return True  # somebody healed this turn in the meantime
+            waiting = waiting[failure["index"] :]
+        last = await _last_place(conversation.organization_id, conversation.id)
+    return True
+
+
+async def _last_place(organization_id: str, conversation_id: str) -> int:
+    newest = await mongo.async_collection(Message).find_one(
+        {M.organization_id: organization_id, M.conversation_id: conversation_id}, {M.seq: 1}, sort=[(M.seq, -1)]
+    )
+    return newest[M.seq] if newest else 0
+
+
+async def _sent_before(membership: Membership, conversation: ConversationRecord, client_id: str) -> dict | None:
+    return await mongo.async_collection(Message).find_one(
+        {
+            M.organization_id: conversation.organization_id,
+            M.conversation_id: conversation.id,
+            M.user_id: str(membership.user_id),
+            M.client_id: client_id,
+        }
+    )
+
+
+async def _answer_of(question: dict, *, now: datetime) -> dict | None:
+    """The answer to a question that was sent before; made now where a crash lay between the two inserts."""
+    messages = mongo.async_collection(Message)
+    same = {M.organization_id: question[M.organization_id], M.answer_to: question[M.message_id]}
+    found = await messages.find_one(same)
+    while found is None:
+        answer = _answer(question, now=now)
+        answer[M.seq] = 1 + await _last_place(question[M.organization_id], question[M.conversation_id])
+        try:
+            await messages.insert_one(answer)
+            return answer
+        except DuplicateKeyError:
+            found = await messages.find_one(same)
+    return found
+
+
+async def _announce(message: MessageRecord, answer: MessageRecord | None) -> None:
+    drafts = [events.message(message.as_json())]
+    if answer is not None:
+        drafts.append(events.message(answer.as_json()))
+    await stream.announce(drafts)
+    failpoint("turn.announced")
+
+
+async def _call_worker(answer: MessageRecord | None) -> None:
+    if answer is not None:
+        await acall_worker(answer.organization_id, answer.id)
+
+
+async def acall_worker(organization_id: str, message_id: str) -> None:
+    """Asks a worker to write this answer. May be lost: the sweeper calls again."""
+    try:
+        await sync_to_async(_send_task, thread_sensitive=False)(organization_id, message_id)
+    except (*redis.AWAY, OperationalError):
+        pass
+
+
+def _send_task(organization_id: str, message_id: str) -> None:
+    app.send_task("chat.answer", args=(organization_id, message_id), queue="chat", ignore_result=True)
+
+
+async def _keep_totals(message: MessageRecord, answer: MessageRecord | None, *, now: datetime) -> None:
+    await mongo.async_collection(Conversation).update_one(
+        {C.organization_id: message.organization_id, C.conversation_id: message.conversation_id},
+        {"$max": {C.message_count: answer.seq if answer else message.seq, C.last_message_at: now, C.updated_at: now}},
+    )
