@@ -661,3 +661,20 @@ def remove_forgotten(base: Path) -> None:
             lock = take_lock(folder / "lock")
             shutil.rmtree(folder, ignore_errors=True)
             os.close(lock)
+
+
+def main(command: list[str]) -> int:
+    """`python -m config.local_services COMMAND …`: runs a command with throw-away servers; gives its exit code."""
+    if not command:
+        print("Say what to run with throw-away servers: python -m config.local_services COMMAND …", file=sys.stderr)
+        return 2
+    with throwaway() as services:
+        try:
+            return subprocess.run(command, env={**os.environ, "DEBUG": "true", **services.environment}, check=False).returncode
+        except FileNotFoundError:
+            print(f"There is no command {command[0]}.", file=sys.stderr)
+            return 127
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
