@@ -52,6 +52,7 @@ PAGE_LIMIT = 100
 CURSOR_LIMIT = 1_000  # characters
 RETRY_AFTER = 2  # seconds; the stores' own time-outs are of this order
 
+NON_FIELD = "non_field_errors"
 NOTHING_HERE = "There is nothing at this address, or it is not yours to see."
 STORE_AWAY = "A store is away at the moment. Send the request again in a few seconds; nothing was lost."
 
@@ -113,15 +114,13 @@ def as_refusal(error: Exception) -> Exception:
     if store_is_away(error):
         return Refusal(status.HTTP_503_SERVICE_UNAVAILABLE, code="store_away", sentence=STORE_AWAY, wait=RETRY_AFTER)
     http_status = getattr(error, "http_status", None)
-    if isinstance(http_status, int):  # a domain error that knows its place: chat.services.errors and their like
-        return Refusal(
-            http_status,
-            code=str(getattr(error, "code", "refused")),
-            sentence=str(getattr(error, "sentence", error)),
-            wait=getattr(error, "retry_after", None),
-            attr=getattr(error, "attr", None),
-        )
-    return error
+    if not isinstance(http_status, int):
+        return error
+    # A domain error that knows its place: chat.services.errors and their like.
+    code, sentence, field = getattr(error, "code", "refused"), str(error), getattr(error, "field", None)
+    if http_status == status.HTTP_400_BAD_REQUEST:
+        return exceptions.ValidationError({field or NON_FIELD: [exceptions.ErrorDetail(sentence, code)]})
+    return Refusal(http_status, code=code, sentence=sentence, wait=getattr(error, "retry_after", None), attr=field)
 
 
 class Formatter(ExceptionFormatter):
@@ -205,14 +204,14 @@ class Strict(serializers.Serializer):
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, dict):
             raise serializers.ValidationError(
-                {"non_field_errors": ["Send one JSON object."]}, code="invalid"
+                {NON_FIELD: ["Send one JSON object."]}, code="invalid"
             )
         unknown = [name for name in data if name not in self.fields]
         if unknown:
             known = ", ".join(sorted(self.fields)) or "none"
             raise serializers.ValidationError(
                 {
-                    name[:100]: serializers.ErrorDetail(f"This name is not known here. Known: {known}.", code="unknown")
+                    name[:100]: exceptions.ErrorDetail(f"This name is not known here. Known: {known}.", code="unknown")
                     for name in unknown[:20]
                 }
             )
@@ -306,7 +305,7 @@ class Query(Strict):
         twice = [name for name, values in given.lists() if len(values) > 1]
         if twice:
             raise serializers.ValidationError(
-                {name[:100]: serializers.ErrorDetail("Give this parameter once.", code="repeated") for name in twice[:20]}
+                {name[:100]: exceptions.ErrorDetail("Give this parameter once.", code="repeated") for name in twice[:20]}
             )
         return cls.Values(given.items())
 
@@ -338,7 +337,7 @@ def unseal(cursor: str | None, *, name: str) -> Any:
         return signing.Signer(salt=f"cursor.{name}").unsign_object(cursor)
     except (signing.BadSignature, ValueError) as error:
         raise exceptions.ValidationError(
-            {"cursor": serializers.ErrorDetail("This cursor is not one of this list's. Start again without it.", code="bad_cursor")}
+            {"cursor": exceptions.ErrorDetail("This cursor is not one of this list's. Start again without it.", code="bad_cursor")}
         ) from error
 
 

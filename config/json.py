@@ -94,14 +94,13 @@ def _too_deep() -> str:
 
 
 def _refuse_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(DEPTH_LIMIT + 1):
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(DEPTH_LIMIT):
         level = [
             inner
             for outer in level
-            if isinstance(outer, (dict, list))
             for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
         ]
-        if not level:
-            return
-    raise ParseError(_too_deep())
+    if level:
+        raise ParseError(_too_deep())

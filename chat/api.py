@@ -1,0 +1,170 @@
+"""REST: conversations, their messages, and the stream of their events."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat as uuid
+
+from chat import access, selectors
+from chat.serializers import (
+    ConversationAnswer,
+    ConversationChange,
+    ConversationsQuery,
+    MessageAnswer,
+    MessagesQuery,
+    NewConversation,
+    NewMessage,
+    Pin as PinBody,
+    SubmittedAnswer,
+)
+from chat.services import conversations, turns
+from config.api import Call, Endpoint, address, operation, page, page_of, unseal
+
+LIST = "conversations"
+
+
+def _place(cursor: str | None) -> selectors.InboxCursor | None:
+    place = unseal(cursor, name=LIST)
+    if place is None:
+        return None
+    last_message_at, conversation_id, backwards = place
+    return selectors.InboxCursor(datetime.fromisoformat(last_message_at), conversation_id, backwards)
+
+
+def _spelled(place: selectors.InboxCursor | None) -> list[Any] | None:
+    return None if place is None else [place.last_message_at.isoformat(), place.conversation_id, place.backwards]
+
+
+class Conversations(Endpoint):
+    @operation(
+        summary="My conversations and those shared with me, latest first",
+        answer=page_of(ConversationAnswer),
+        query=ConversationsQuery,
+        tags=["conversations"],
+    )
+    def get(self, call: Call) -> Any:
+        asked = dict(call.query)
+        found = selectors.inbox(call.membership, cursor=_place(asked.pop("cursor", None)), **asked)
+        results = [conversation.as_json() for conversation in found.results]
+        return page(call.request, results, name=LIST, next=_spelled(found.next), previous=_spelled(found.previous))
+
+    @operation(
+        summary="Start a consultation",
+        answer=ConversationAnswer,
+        status_code=201,
+        body=NewConversation,
+        tags=["conversations"],
+    )
+    def post(self, call: Call) -> Any:
+        wanted = {name: value for name, value in call.body.items() if name != "kind"}  # one kind can be started here so far
+        return conversations.start(call.membership, **wanted).as_json()
+
+
+class Conversation(Endpoint):
+    @operation(summary="One conversation", answer=ConversationAnswer, tags=["conversations"])
+    def get(self, call: Call, conversation_id: UUID) -> Any:
+        return access.conversation_for(call.membership, conversation_id).as_json()
+
+    @operation(
+        summary="Rename or pin a conversation", answer=ConversationAnswer, body=ConversationChange, tags=["conversations"]
+    )
+    def patch(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        if "title" in call.body:
+            conversation = conversations.rename(call.membership, conversation, title=call.body["title"])
+        if "pinned" in call.body:
+            conversation = conversations.pin(call.membership, conversation, on=call.body["pinned"])
+        return conversation.as_json()
+
+    @operation(
+        summary="Delete a conversation; it is removed for good after 30 days",
+        answer=None,
+        status_code=204,
+        tags=["conversations"],
+    )
+    def delete(self, call: Call, conversation_id: UUID) -> Any:
+        conversations.delete(call.membership, access.conversation_for(call.membership, conversation_id))
+
+
+class Pin(Endpoint):
+    @operation(summary="Pin a conversation, or take the pin away", answer=ConversationAnswer, body=PinBody, tags=["conversations"])
+    def post(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        return conversations.pin(call.membership, conversation, on=call.body["pinned"]).as_json()
+
+
+class Archive(Endpoint):
+    @operation(summary="Archive a conversation", answer=ConversationAnswer, tags=["conversations"])
+    def post(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        return conversations.archive(call.membership, conversation).as_json()
+
+
+class Restore(Endpoint):
+    @operation(summary="Take a conversation out of the archive", answer=ConversationAnswer, tags=["conversations"])
+    def post(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        return conversations.restore(call.membership, conversation).as_json()
+
+
+class Messages(Endpoint):
+    @operation(
+        summary="A conversation's messages: the newest page, or the one before or after a place",
+        answer=page_of(MessageAnswer),
+        query=MessagesQuery,
+        tags=["messages"],
+    )
+    def get(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        found = selectors.messages(conversation, **call.query)
+        return {
+            "next": None if found.after is None else address(call.request, before=None, after=found.after),
+            "previous": None if found.before is None else address(call.request, after=None, before=found.before),
+            "results": [message.as_json() for message in found.results],
+        }
+
+    @operation(
+        summary="Say something; the answer is on its way when this returns",
+        answer=SubmittedAnswer,
+        status_code=201,
+        body=NewMessage,
+        refusals=(409, 422, 429),
+        tags=["messages"],
+    )
+    def post(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        client_id = call.body.get("client_id") or str(uuid.uuid7())
+        submitted = turns.submit(call.membership, conversation, text=call.body["text"], client_id=client_id)
+        return {
+            "message": submitted.message.as_json(),
+            "answer": submitted.answer and submitted.answer.as_json(),
+        }
+
+
+class Message(Endpoint):
+    @operation(summary="One message", answer=MessageAnswer, tags=["messages"])
+    def get(self, call: Call, message_id: UUID) -> Any:
+        return access.message_for(call.membership, message_id).as_json()
+
+
+class Stop(Endpoint):
+    @operation(
+        summary="Stop an answer that is being written; what is there stays",
+        answer=MessageAnswer,
+        refusals=(409,),
+        tags=["messages"],
+    )
+    def post(self, call: Call, message_id: UUID) -> Any:
+        return turns.stop(call.membership, access.message_for(call.membership, message_id)).as_json()
+
+
+class Retry(Endpoint):
+    @operation(
+        summary="Have an answer that was interrupted, stopped or failed written again",
+        answer=MessageAnswer,
+        refusals=(409, 429),
+        tags=["messages"],
+    )
+    def post(self, call: Call, message_id: UUID) -> Any:
+        return turns.retry(call.membership, access.message_for(call.membership, message_id)).as_json()

@@ -1,0 +1,29 @@
+"""Every address of the REST API, below `/api/v1/`. None ends in a slash; `Unknown` answers for all others."""
+
+from django.urls import path, re_path
+
+from chat import api as chat
+from config.api import Unknown
+from tenants import api as tenants
+
+app_name = "api"
+urlpatterns = [
+    path("me", tenants.Me.as_view(), name="me"),
+    path("employees", tenants.Employees.as_view(), name="employees"),
+    path("employees/<uuid:employee_id>", tenants.Employee.as_view(), name="employee"),
+    path("branches", tenants.Branches.as_view(), name="branches"),
+    path("branches/<uuid:branch_id>", tenants.Branch.as_view(), name="branch"),
+    path("departments", tenants.Departments.as_view(), name="departments"),
+    path("departments/<uuid:department_id>", tenants.Department.as_view(), name="department"),
+    path("conversations", chat.Conversations.as_view(), name="conversations"),
+    path("conversations/<uuid:conversation_id>", chat.Conversation.as_view(), name="conversation"),
+    path("conversations/<uuid:conversation_id>/pin", chat.Pin.as_view(), name="pin"),
+    path("conversations/<uuid:conversation_id>/archive", chat.Archive.as_view(), name="archive"),
+    path("conversations/<uuid:conversation_id>/restore", chat.Restore.as_view(), name="restore"),
+    path("conversations/<uuid:conversation_id>/messages", chat.Messages.as_view(), name="messages"),
+    path("conversations/<uuid:conversation_id>/events", chat.Events.as_view(), name="events"),
+    path("messages/<uuid:message_id>", chat.Message.as_view(), name="message"),
+    path("messages/<uuid:message_id>/stop", chat.Stop.as_view(), name="stop"),
+    path("messages/<uuid:message_id>/retry", chat.Retry.as_view(), name="retry"),
+    re_path(r"^.*$", Unknown.as_view(), name="unknown"),
+]
