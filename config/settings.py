@@ -1,5 +1,6 @@
 """One settings file for every process; what differs comes from the environment (contract.md, "Environment")."""
 
+import ipaddress
 from datetime import timedelta
 from pathlib import Path
 
@@ -324,3 +325,9 @@ LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()
 LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "json")
 SENTRY_DSN = env.str("SENTRY_DSN", "")
 PROMETHEUS_EXPORT_MIGRATIONS = False
+# Who may read /metrics: addresses and networks, this machine alone unless said otherwise.
+METRICS_NETWORKS = checked(
+    lambda name, default: [ipaddress.ip_network(network) for network in env.list(name, default)],
+    "METRICS_NETWORKS",
+    ["127.0.0.0/8", "::1"],
+)
