@@ -77,9 +77,7 @@ def _admit(membership: Membership, raw: dict[str, Any] | None) -> ConversationRe
 
 
 def conversation_for(membership: Membership, conversation_id: object) -> ConversationRecord:
-    return _admit(
-        membership, mongo.collection(Conversation).find_one(_conversation_filter(membership, conversation_id))
-    )
+    return _admit(membership, mongo.collection(Conversation).find_one(_conversation_filter(membership, conversation_id)))
 
 
 async def aconversation_for(membership: Membership, conversation_id: object) -> ConversationRecord:

@@ -67,8 +67,7 @@ def delta(*, conversation_id: str, message_id: str, attempt: int, offset: int, t
     """More text of an answer. `offset` counts the code points before it."""
     return Draft(
         conversation_id,
-        b'"event":"delta","message":"%b","attempt":%d,"offset":%d,"text":%b}'
-        % (message_id.encode(), attempt, offset, orjson.dumps(text)),
+        b'"event":"delta","message":"%b","attempt":%d,"offset":%d,"text":%b}' % (message_id.encode(), attempt, offset, orjson.dumps(text)),
     )
 
 

@@ -113,9 +113,7 @@ def _cursor(row: ConversationRecord, *, backwards: bool) -> InboxCursor:
     return InboxCursor(row.last_message_at, row.id, backwards)
 
 
-def messages(
-    conversation: ConversationRecord, *, before: int | None = None, after: int | None = None, limit: int = PAGE
-) -> MessagePage:
+def messages(conversation: ConversationRecord, *, before: int | None = None, after: int | None = None, limit: int = PAGE) -> MessagePage:
     """The newest page, or the one before or after a place (`seq`). The conversation came through the door. One query."""
     limit = max(1, min(limit, MOST))
     found = list(mongo.collection(Message).find(**_page(conversation, before=before, after=after, limit=limit)))
@@ -147,9 +145,7 @@ def _page(conversation: ConversationRecord, *, before: int | None, after: int | 
     return {"filter": wanted, "sort": [(M.seq, 1 if upwards else -1)], "limit": limit + 1}
 
 
-def _message_page(
-    found: list[dict[str, Any]], *, before: int | None, after: int | None, limit: int
-) -> MessagePage:
+def _message_page(found: list[dict[str, Any]], *, before: int | None, after: int | None, limit: int) -> MessagePage:
     more = len(found) > limit
     rows = [MessageRecord.read(raw) for raw in found[:limit]]
     upwards = after is not None and before is None

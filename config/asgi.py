@@ -7,8 +7,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()  # before anything that needs the apps to be loaded
 
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter
 
-from chat import routing  # noqa: E402
+from chat import routing
 
 application = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(routing.websocket_urlpatterns)})

@@ -40,7 +40,7 @@ class Sink(Protocol):
 class Listener:
     """One reader of one conversation, and how far it has come."""
 
-    __slots__ = ("conversation_id", "n", "sink", "_busy", "_hub", "_lost")
+    __slots__ = ("_busy", "_hub", "_lost", "conversation_id", "n", "sink")
 
     def __init__(self, hub: "Hub", conversation_id: str, sink: Sink) -> None:
         self.conversation_id = conversation_id

@@ -37,9 +37,7 @@ async def take(*, user_id: str, role: str) -> None:
     limits = {window: PER_MINUTE[Role(role)] * times for window, times in TIMES.items()}
     arguments = [number for window in limits for number in (limits[window], keys.LIMIT_WINDOWS[window])]
     try:
-        full = await client.register_script(_TAKE)(
-            keys=[keys.limit(user_id, window) for window in limits], args=arguments
-        )
+        full = await client.register_script(_TAKE)(keys=[keys.limit(user_id, window) for window in limits], args=arguments)
     except redis.AWAY:
         return
     if full:

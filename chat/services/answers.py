@@ -49,20 +49,20 @@ class Writing:
     """One answer that is being written: its text so far, and what of it is out."""
 
     __slots__ = (
-        "record",
-        "token",
-        "pieces",
-        "length",
-        "fresh",
-        "sent",
-        "task",
-        "checkpoint_at",
-        "stopped",
-        "started",
         "announce_whole",
+        "checkpoint_at",
         "closing",
+        "fresh",
         "last",
+        "length",
         "out",
+        "pieces",
+        "record",
+        "sent",
+        "started",
+        "stopped",
+        "task",
+        "token",
     )
 
     def __init__(self, record: MessageRecord, token: str) -> None:
@@ -347,20 +347,14 @@ async def _ended(writing: Writing) -> dict[str, Any]:
             raise
         if writing.stopped or writing.record.stop_requested_at is not None:
             return {M.status: MessageStatus.CANCELLED.value, M.finish_reason: "stopped"}
-        return _failure(
-            MessageStatus.INTERRUPTED, "interrupted", "The answer was interrupted. Press retry to have it written again."
-        )
+        return _failure(MessageStatus.INTERRUPTED, "interrupted", "The answer was interrupted. Press retry to have it written again.")
     except ProviderError as error:
         return _failure(MessageStatus.ERROR, error.code, error.sentence)
     except mongo.AWAY:
-        return _failure(
-            MessageStatus.INTERRUPTED, "store_away", "Parley's store was away while this was written. Press retry."
-        )
+        return _failure(MessageStatus.INTERRUPTED, "store_away", "Parley's store was away while this was written. Press retry.")
     except Exception:
         log.exception("Answer %s failed.", writing.record.id)
-        return _failure(
-            MessageStatus.ERROR, "internal_error", "Something went wrong on our side. Press retry; we have been told."
-        )
+        return _failure(MessageStatus.ERROR, "internal_error", "Something went wrong on our side. Press retry; we have been told.")
     return _success(writing, finished)
 
 

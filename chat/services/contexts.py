@@ -88,7 +88,7 @@ def _tells_something(message: MessageRecord) -> bool:
 def _subjects(answer: MessageRecord, employee_ids: tuple[str, ...]) -> tuple[Subject, ...]:
     with scoping.tenant(answer.organization_id):
         try:
-            membership = access.membership_in(answer.organization_id, user_id=answer.user_id)
+            membership = access.membership_by_id(answer.user_id, answer.organization_id)
             roles.require(membership, "chat:message:send")
         except (access.NotFound, access.Forbidden) as error:
             raise ProviderError(

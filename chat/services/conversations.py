@@ -95,9 +95,7 @@ def start(
     return ConversationRecord.read(raw)
 
 
-def _subjects(
-    membership: Membership, subject_employee_ids: Sequence[object], consultation: ConsultationType
-) -> list[Employee]:
+def _subjects(membership: Membership, subject_employee_ids: Sequence[object], consultation: ConsultationType) -> list[Employee]:
     rule = SUBJECT_RULES[consultation]
     wanted = list(dict.fromkeys(access.key(value) for value in subject_employee_ids))
     if not rule.least <= len(wanted) <= rule.most:
@@ -136,9 +134,7 @@ def pin(membership: Membership, conversation: ConversationRecord, *, on: bool = 
 
 
 def archive(membership: Membership, conversation: ConversationRecord) -> ConversationRecord:
-    return _change(
-        membership, conversation, {C.status: ConversationStatus.ARCHIVED.value, C.archived_at: timezone.now()}
-    )
+    return _change(membership, conversation, {C.status: ConversationStatus.ARCHIVED.value, C.archived_at: timezone.now()})
 
 
 def restore(membership: Membership, conversation: ConversationRecord) -> ConversationRecord:

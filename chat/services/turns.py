@@ -173,17 +173,7 @@ async def aretry(membership: Membership, answer: MessageRecord, *, now: datetime
                 M.updated_at: now,
                 M.lease: _waiting(now),
             },
-            "$unset": {
-                name: ""
-                for name in (
-                    M.error_details,
-                    M.stop_requested_at,
-                    M.finish_reason,
-                    M.ai_model,
-                    M.ai_response_metadata,
-                    M.started_at,
-                )
-            },
+            "$unset": dict.fromkeys((M.error_details, M.stop_requested_at, M.finish_reason, M.ai_model, M.ai_response_metadata, M.started_at), ""),
         },
         return_document=ReturnDocument.AFTER,
     )
@@ -211,9 +201,7 @@ def _waiting(now: datetime) -> dict:
     return {"token": None, "expiresAt": now + timedelta(seconds=PICKUP_AGAIN_SECONDS)}
 
 
-def _question(
-    membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str, now: datetime
-) -> dict:
+def _question(membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str, now: datetime) -> dict:
     return {
         M.message_id: str(uuid.uuid7()),
         M.organization_id: conversation.organization_id,
@@ -251,9 +239,7 @@ def _answer(question: dict, *, now: datetime) -> dict:
     }
 
 
-async def _insert(
-    membership: Membership, conversation: ConversationRecord, question: dict, answer: dict | None
-) -> bool:
+async def _insert(membership: Membership, conversation: ConversationRecord, question: dict, answer: dict | None) -> bool:
     """Inserts both at the next places; false where this person's `client_id` is there already. Causes one query, as a rule."""
     messages = mongo.async_collection(Message)
     waiting = [question] if answer is None else [question, answer]

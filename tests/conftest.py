@@ -1,0 +1,58 @@
+"""What every test has: real stores, emptied around each test, and nobody acting for a tenant."""
+
+import os
+
+import pytest
+from django.core.management import call_command
+
+from config import loop, mongo, redis
+from tests import services as plugin
+
+
+@pytest.fixture(scope="session")
+def services():
+    """The throw-away servers of this test process, to stop and kill (`services.mongo.stop()`)."""
+    return plugin.services
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings():
+    """One database for each test process; its servers are its own."""
+
+
+@pytest.fixture(scope="session")
+def _mongo_migrated(django_db_setup):
+    call_command("mongo_migrate", verbosity=0)
+
+
+@pytest.fixture
+def stores(_mongo_migrated, transactional_db):
+    """PostgreSQL with committed rows, MongoDB and Redis: all empty at first."""
+    empty()
+    yield
+    empty()
+
+
+def empty() -> None:
+    """Empties MongoDB's collections (not its schema) and Redis."""
+    database = mongo.database()
+    for name in database.list_collection_names():
+        if name != "migrations":
+            database[name].delete_many({}, comment="across-tenants: a test empties the store")
+    redis.client().flushall()
+
+
+@pytest.fixture(autouse=True)
+async def _close_clients_of_the_loop(request):
+    """Async tests have a loop each; the clients that live on it end with it."""
+    yield
+    if "asyncio" in request.keywords:
+        await mongo.close()
+        await redis.close()
+
+
+def pytest_sessionfinish(session) -> None:
+    os.environ.pop("FAILPOINT", None)
+
+
+__all__ = ["loop"]
