@@ -1,0 +1,4 @@
+from integrations.models.ledger import ModelCall
+from integrations.models.prices import ModelPrice
+
+__all__ = ["ModelCall", "ModelPrice"]

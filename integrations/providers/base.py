@@ -1,0 +1,190 @@
+"""What every provider takes and gives: requests, usage, endings and errors. No I/O."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.db.models import TextChoices
+
+
+class Code(TextChoices):
+    """Why there is no answer, in a word that programs can act on."""
+
+    REFUSED = "provider_refused"
+    TIMEOUT = "provider_timeout"
+    UNAUTHORIZED = "provider_unauthorized"
+    RATE_LIMITED = "provider_rate_limited"
+    UNAVAILABLE = "provider_unavailable"
+    MALFORMED = "provider_malformed"
+    INCOMPLETE = "provider_incomplete"
+    CONTENT_FILTERED = "content_filtered"
+    NO_MODEL = "no_model"
+
+
+class Outcome(TextChoices):
+    """How one call to a provider ended."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of the prompt; `role` is `system`, `user` or `assistant`."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRequest:
+    """What is asked of a model, for whom, and on behalf of which message.
+
+    `facts` are plain dicts about the subjects, for the offline consultant, which reads no prompt; their keys are in
+    `providers/offline.py`. `conversation_type` is one of the eight types of a consultation, or empty. `attempt` counts the
+    answer's attempts from 1 (a retry by a person), not the calls made within one.
+    """
+
+    organization_id: UUID | str
+    messages: tuple[ChatMessage, ...]
+    model: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    purpose: str = "answer"
+    conversation_id: UUID | str | None = None
+    message_id: UUID | str | None = None
+    attempt: int = 1
+    facts: tuple[Mapping[str, Any], ...] = ()
+    conversation_type: str = ""
+    api_key_name: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call. `cached_input_tokens` is part of `input_tokens`, `reasoning_tokens` of `output_tokens`.
+
+    `estimated` says that the provider did not report usage (it does not for an answer that was cut off), and that the figures
+    are a count of characters; nothing is charged by them.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What a provider knows when its answer is complete. `usage` is None where it did not say."""
+
+    finish_reason: str
+    usage: Usage | None
+    model: str
+    confidence: float | None = None
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One call to a provider, as the ledger keeps it. Its `id` makes writing it twice harmless.
+
+    Latencies are milliseconds. `cost` is in US dollars, None where the price or the usage is unknown.
+    """
+
+    id: UUID
+    started_at: datetime
+    organization_id: str
+    provider: str
+    model: str
+    outcome: Outcome
+    error_code: str
+    error: str
+    first_attempt_error: str
+    usage: Usage | None
+    cost: Decimal | None
+    finish_reason: str
+    latency_ms: int
+    first_token_ms: int | None
+    purpose: str
+    attempt: int
+    call: int
+    conversation_id: str | None
+    message_id: str | None
+    api_key_name: str
+    variables: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The end of a complete answer. `cost` is None, and `cost_known` false, where the price is unknown.
+
+    `attempts` are all calls it took, the last one being the one that answered: kept with the message, they let the ledger be
+    made whole after a crash (`services/ledger.py`).
+    """
+
+    finish_reason: str
+    usage: Usage
+    model: str
+    provider: str
+    cost: Decimal | None
+    cost_known: bool
+    latency_ms: int
+    first_token_ms: int | None
+    confidence: float | None
+    sources: tuple[str, ...]
+    attempts: tuple[Attempt, ...] = ()
+
+
+class ProviderError(Exception):
+    """There is no (complete) answer. `sentence` is for the person who asked; `permanent` says that asking again cannot help.
+
+    `retry_after` is in seconds; `http_status` is the provider's; `detail` is what the provider said, for staff and the ledger.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        sentence: str,
+        *,
+        permanent: bool = False,
+        retry_after: float | None = None,
+        http_status: int | None = None,
+        detail: str = "",
+    ) -> None:
+        super().__init__(sentence)
+        self.code = Code(code)
+        self.sentence = sentence
+        self.permanent = permanent
+        self.retry_after = retry_after
+        self.http_status = http_status
+        self.detail = detail
+        self.attempts: tuple[Attempt, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"ProviderError({self.code.value}, {self.sentence!r}, detail={self.detail!r})"
+
+
+class Provider(Protocol):
+    """A way to reach models."""
+
+    name: str
+
+    def stream(self, request: CompletionRequest, *, model: str) -> AsyncGenerator[str | Ending, None]:
+        """Yields text as it arrives, then exactly one Ending. Raises ProviderError. Closing it ends the call at once."""
+
+    async def complete(self, request: CompletionRequest, *, model: str) -> tuple[str, Ending]:
+        """The whole text and its Ending. Raises ProviderError. Cancelling it ends the call at once."""
+
+    def price(self, usage: Usage, *, model: str, at: datetime) -> Decimal | None:
+        """US dollars, or None where the price is unknown. May wait for nothing."""
+
+
+def estimate(*, prompt: int, text: int) -> Usage:
+    """Usage that nobody reported, from the characters read and written: four are taken for a token."""
+    return Usage(-(-prompt // 4), -(-text // 4), estimated=True)

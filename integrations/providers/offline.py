@@ -1,0 +1,363 @@
+"""The embedded default: answers from the data at hand by stated rules, and says that it does. It is no language model.
+
+It reads `CompletionRequest.facts`, one dict for each employee discussed, with the keys `id`, `name`, `job_title`, `department`,
+`traits`, `patterns`, `strengths`, `development_areas`, `training_needs` (sequences of words), `compatibility` (name to score, 0 to
+100), `performance` (name to figure) and `signs`; what is missing counts as unknown. Signs are never judged by.
+
+The rules, for every type of conversation:
+
+1. If the question names some of the employees, the answer is about these, otherwise about all.
+2. The type of the conversation says which sections there are; without one, and for a single employee, the question's words do
+   ("training", "strengths"), or else there is a portrait.
+3. A figure between 0 and 1 is a share, one up to 100 a percentage; others are reported, not judged.
+4. Where nothing is known, the answer says so. Confidence is the share of the facts asked for that are known.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import combinations
+from statistics import fmean
+from typing import Any
+
+from django.conf import settings
+
+from integrations.providers.base import CompletionRequest, Ending, Usage
+
+NAME = "offline consultant"
+READY, NEARLY = 75, 60  # scores, out of 100
+WEAK = 60  # a figure below this is worth working on
+TOKEN = re.compile(r"\w+|[^\w\s]")
+PIECE = re.compile(r"\S+\s*|\s+")
+
+
+class Offline:
+    """Needs nothing and costs nothing."""
+
+    name = "offline"
+    model = NAME
+
+    async def stream(self, request: CompletionRequest, *, model: str) -> AsyncGenerator[str | Ending, None]:
+        """Yields word by word, OFFLINE_WORDS_PER_SECOND of them, then the Ending."""
+        text, ending = _answer(request)
+        pace = settings.OFFLINE_WORDS_PER_SECOND
+        for piece in PIECE.findall(text):
+            yield piece
+            await asyncio.sleep(1 / pace if pace else 0)
+        yield ending
+
+    async def complete(self, request: CompletionRequest, *, model: str) -> tuple[str, Ending]:
+        return _answer(request)
+
+    def price(self, usage: Usage, *, model: str, at: datetime) -> Decimal | None:
+        return Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One employee, as far as known. Scores and shares are 0 to 100."""
+
+    id: str
+    name: str
+    job_title: str
+    department: str
+    traits: tuple[str, ...]
+    patterns: tuple[str, ...]
+    strengths: tuple[str, ...]
+    development_areas: tuple[str, ...]
+    training_needs: tuple[str, ...]
+    compatibility: Mapping[str, float]
+    performance: Mapping[str, Any]
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The indicators that can be judged, 0 to 100."""
+        return {
+            name: value * 100 if value <= 1 else float(value)
+            for name, value in self.performance.items()
+            if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100
+        }
+
+    @property
+    def known(self) -> float:
+        """The share of what could be known that is, 0 to 1."""
+        facts = (
+            self.job_title,
+            self.traits,
+            self.patterns,
+            self.strengths,
+            self.development_areas,
+            self.training_needs,
+            self.compatibility,
+            self.performance,
+        )
+        return sum(map(bool, facts)) / len(facts)
+
+
+def _answer(request: CompletionRequest) -> tuple[str, Ending]:
+    question = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
+    everyone = [_person(fact) for fact in request.facts]
+    people = _named(everyone, question) or everyone
+    if people:
+        rule = RULES.get(request.conversation_type) or _rule_for(question, people)
+        count = f"{len(people)} {'person' if len(people) == 1 else 'people'}"
+        closing = f"*From the records of {count}, by fixed rules; no language model was asked.*"
+        text = "\n".join([*rule(people), "", closing])
+    else:
+        text = (
+            "I am the offline consultant: I answer from the records of employees, and this conversation names none that you "
+            "may see. Start a consultation about chosen employees, or ask your administrator to connect a language model."
+        )
+    read = sum(len(TOKEN.findall(message.text)) for message in request.messages)
+    return text, Ending(
+        finish_reason="stop",
+        usage=Usage(read, len(TOKEN.findall(text))),
+        model=NAME,
+        confidence=round(fmean(person.known for person in people), 2) if people else 0.0,
+        sources=tuple(f"employee:{person.id}" for person in people),
+    )
+
+
+def _person(fact: Mapping[str, Any]) -> Person:
+    def words(key: str) -> tuple[str, ...]:
+        return tuple(str(word) for word in fact.get(key) or ())
+
+    return Person(
+        id=str(fact.get("id", "")),
+        name=str(fact.get("name") or "This employee"),
+        job_title=str(fact.get("job_title") or ""),
+        department=str(fact.get("department") or ""),
+        traits=words("traits"),
+        patterns=words("patterns"),
+        strengths=words("strengths"),
+        development_areas=words("development_areas"),
+        training_needs=words("training_needs"),
+        compatibility=dict(fact.get("compatibility") or {}),
+        performance=dict(fact.get("performance") or {}),
+    )
+
+
+def _named(people: list[Person], question: str) -> list[Person]:
+    words = {word.casefold() for word in re.findall(r"\w+", question)}
+    return [person for person in people if words & {part.casefold() for part in person.name.split() if len(part) > 1}]
+
+
+# Sections --------------------------------------------------------------------------------------------------------------
+
+
+def _listed(words: Iterable[str]) -> str:
+    words = list(words)
+    return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else "".join(words)
+
+
+def _figures(figures: Mapping[str, Any]) -> str:
+    return _listed(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in figures.items())
+
+
+def _or_unknown(label: str, text: str) -> str:
+    return f"- **{label}:** {text or 'not recorded'}"
+
+
+def _position(person: Person) -> str:
+    return ", ".join(filter(None, (person.job_title, person.department))) or "no position recorded"
+
+
+def _portrait(people: list[Person]) -> Iterator[str]:
+    for person in people:
+        yield f"## {person.name}"
+        yield f"{_position(person)}."
+        yield ""
+        yield _or_unknown("Personality", _listed(person.traits))
+        yield _or_unknown("Behavior", _listed(person.patterns))
+        yield _or_unknown("Strengths", _listed(person.strengths))
+        yield _or_unknown("To develop", _listed(person.development_areas))
+        yield _or_unknown("Compatibility", _figures(person.compatibility))
+        yield _or_unknown("Performance", _figures(person.performance))
+        yield ""
+        yield f"**Next step:** {_next_step(person)}"
+        yield ""
+
+
+def _next_step(person: Person) -> str:
+    if person.training_needs:
+        return f"agree with {person.name} on a date for training in {person.training_needs[0]}."
+    if person.development_areas:
+        return f"talk with {person.name} about {person.development_areas[0]}."
+    if person.strengths:
+        return f"give {person.name} a task that needs {person.strengths[0]}."
+    return f"record strengths and development areas of {person.name}; without them little can be said."
+
+
+def _one_to_one(people: list[Person]) -> Iterator[str]:
+    for person in people:
+        yield f"## One-to-one with {person.name}"
+        yield f"1. **Begin** with what goes well: {_listed(person.strengths[:2]) or 'ask what they are proud of'}."
+        yield f"2. **Listen:** {_behavior(person)}"
+        yield f"3. **Develop:** {_listed(person.development_areas) or 'ask where they want to grow'}."
+        yield f"4. **Agree:** {_next_step(person)}"
+        yield ""
+
+
+def _behavior(person: Person) -> str:
+    if person.patterns:
+        return f"{person.name} is known for this: {_listed(person.patterns)}. Ask how it serves them now."
+    return "no behavior is recorded; ask how the last weeks were."
+
+
+def _readiness(person: Person) -> float | None:
+    """The mean of the job-role compatibility and the indicators, less 5 for every training need. None: nothing to judge by."""
+    figures = list(person.shares.values())
+    if (fit := person.compatibility.get("job role")) is not None:
+        figures.append(float(fit))
+    return max(0.0, fmean(figures) - 5 * len(person.training_needs)) if figures else None
+
+
+def _promotion(people: list[Person]) -> Iterator[str]:
+    judged = sorted(((_readiness(person), person) for person in people), key=lambda pair: -(pair[0] or -1))
+    yield "## Readiness for promotion"
+    for score, person in judged:
+        if score is None:
+            yield f"- **{person.name}:** cannot be judged; neither compatibility nor performance is recorded."
+            continue
+        verdict = "ready" if score >= READY else "nearly ready" if score >= NEARLY else "not yet ready"
+        open_needs = f" Still open: {_listed(person.training_needs)}." if person.training_needs else ""
+        yield f"- **{person.name}:** {verdict}, {score:.0f} of 100.{open_needs}"
+    yield ""
+    yield (
+        "The score is the mean of job-role compatibility and performance indicators, less 5 for each training need; "
+        f"{READY} is ready, {NEARLY} nearly."
+    )
+    yield ""
+    yield f"**Next step:** {_next_step(judged[0][1])}"
+
+
+def _compatibility(people: list[Person]) -> Iterator[str]:
+    yield "## How they fit together"
+    if len(people) < 2:
+        yield "A team needs two people at least. Add another employee to the consultation."
+        return
+    for one, other in combinations(people, 2):
+        shared = [trait for trait in one.traits if trait in other.traits]
+        helps = [*_covers(one, other), *_covers(other, one)]
+        yield f"- **{one.name} and {other.name}:** " + " ".join(
+            (
+                f"both are {_listed(shared)}." if shared else "no trait in common is recorded.",
+                *helps,
+            )
+        )
+    yield ""
+    scores = {
+        person.name: person.compatibility["department"] for person in people if "department" in person.compatibility
+    }
+    if scores:
+        yield f"Compatibility with the department: {_figures(scores)}; {fmean(scores.values()):.0f} on average."
+    twice = [strength for strength, count in Counter(s for p in people for s in p.strengths).items() if count > 1]
+    if twice:
+        yield f"More than one of them is strong in {_listed(twice)}: agree on who leads there."
+    yield ""
+    yield "**Next step:** " + _next_step(min(people, key=lambda person: person.compatibility.get("department", 101)))
+
+
+def _covers(one: Person, other: Person) -> list[str]:
+    covered = [area for area in other.development_areas if area in one.strengths]
+    return [f"{one.name} can help {other.name} with {_listed(covered)}."] if covered else []
+
+
+def _formation(people: list[Person]) -> Iterator[str]:
+    """Greedy: next comes who adds most strengths that the team lacks, then who fits the company best."""
+    yield "## A team from these people"
+    covered: set[str] = set()
+    left = list(people)
+    while left:
+        best = max(left, key=lambda p: (len(set(p.strengths) - covered), p.compatibility.get("company", 0)))
+        adds = [strength for strength in best.strengths if strength not in covered]
+        yield f"1. **{best.name}**, {_position(best)}: " + (
+            f"adds {_listed(adds)}." if adds else "adds no strength that is not there already."
+        )
+        covered.update(adds)
+        left.remove(best)
+    lacking = sorted({area for person in people for area in person.development_areas} - covered)
+    yield ""
+    yield f"Nobody is strong in {_listed(lacking)}." if lacking else "Every recorded development area is somebody's strength."
+    yield ""
+    yield f"**Next step:** {_next_step(people[0])}"
+
+
+def _conflict(people: list[Person]) -> Iterator[str]:
+    yield "## Towards a solution"
+    for person in people:
+        yield f"- **{person.name}** — {_listed((*person.traits, *person.patterns)) or 'nothing recorded about behavior'}."
+    shared = [s for s, count in Counter(s for p in people for s in p.strengths).items() if count == len(people) > 1]
+    yield ""
+    yield f"1. Speak with {_listed(person.name for person in people)} one by one, before you bring them together."
+    yield f"2. Begin with what they share: {_listed(shared) or 'the goal of their work; no common strength is recorded'}."
+    yield "3. Have each say what they need, not what the other did wrong."
+    yield "4. Write down one agreement, and look at it together after two weeks."
+    yield ""
+    yield f"**Next step:** arrange the first talk with {people[0].name}."
+
+
+def _optimization(people: list[Person]) -> Iterator[str]:
+    yield "## Where performance can grow"
+    for person in people:
+        weak = {name: round(value) for name, value in person.shares.items() if value < WEAK}
+        if not person.performance:
+            found = "no indicator is recorded."
+        elif weak:
+            found = f"below {WEAK}: {_figures(dict(sorted(weak.items(), key=lambda item: item[1])))}."
+        else:
+            found = f"{_figures(person.performance)}; none that can be judged is below {WEAK}."
+        yield f"- **{person.name}:** {found} To develop: {_listed(person.development_areas) or 'nothing recorded'}."
+    yield ""
+    yield f"**Next step:** {_next_step(min(people, key=lambda p: min(p.shares.values(), default=101)))}"
+
+
+def _training(people: list[Person]) -> Iterator[str]:
+    yield "## Training"
+    needs = Counter(need for person in people for need in person.training_needs)
+    if not needs:
+        yield "No training need is recorded. Development areas are the next best hint:"
+        for person in people:
+            yield f"- **{person.name}:** {_listed(person.development_areas) or 'none recorded'}."
+    for need, count in needs.most_common():
+        learners = [person.name for person in people if need in person.training_needs]
+        teachers = [person.name for person in people if need in person.strengths]
+        teaching = f" {_listed(teachers)} could teach it." if teachers else ""
+        yield f"- **{need}** for {_listed(learners)}.{teaching}"
+    yield ""
+    yield f"**Next step:** {_next_step(max(people, key=lambda person: len(person.training_needs)))}"
+
+
+Rule = Callable[[list[Person]], Iterator[str]]
+
+# By the conversation's type (S0-7); the names are the specification's.
+RULES: dict[str, Rule] = {
+    "team_compatibility": _compatibility,
+    "one_to_one": _one_to_one,
+    "promotion_readiness": _promotion,
+    "team_formation": _formation,
+    "conflict_resolution": _conflict,
+    "performance_optimization": _optimization,
+    "training_guidance": _training,
+}
+
+# By words of the question, where the type leaves it open.
+TOPICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
+    (("promot", "ready", "readiness"), _promotion),
+    (("train", "learn", "course"), _training),
+    (("perform", "goal", "indicator"), _optimization),
+    (("conflict", "argu", "quarrel"), _conflict),
+    (("one-to-one", "1:1", "meeting"), _one_to_one),
+)
+
+
+def _rule_for(question: str, people: list[Person]) -> Rule:
+    asked = question.casefold()
+    for words, rule in TOPICS:
+        if any(word in asked for word in words):
+            return rule
+    return _compatibility if len(people) > 1 and ("team" in asked or "together" in asked) else _portrait
