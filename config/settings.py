@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
@@ -280,6 +281,20 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AccountType": "tenants.choices.AccountType",
+        "EmploymentStatus": "tenants.choices.EmploymentStatus",
+        "ZodiacSign": "tenants.choices.ZodiacSign",
+        "Role": "tenants.roles.Role",
+        "ConversationKind": "chat.choices.Kind",
+        "ConsultationType": "chat.choices.ConsultationType",
+        "ConversationStatus": "chat.choices.ConversationStatus",
+        "SubjectType": "chat.choices.SubjectType",
+        "MessageRole": "chat.choices.MessageRole",
+        "MessageStatus": "chat.choices.MessageStatus",
+        "ErrorType": "config.api.ERROR_TYPES",
+    },
 }
 
 # Models we call -------------------------------------------------------------------------------------------------------
@@ -287,6 +302,8 @@ SPECTACULAR_SETTINGS = {
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "")
 OPENAI_MODEL = env.str("OPENAI_MODEL", "gpt-4o-mini")
+OPENAI_FALLBACK_MODEL = env.str("OPENAI_FALLBACK_MODEL", "")  # asked when OPENAI_MODEL fails before its first text
+OFFLINE_WORDS_PER_SECOND = checked(env.float, "OFFLINE_WORDS_PER_SECOND", 80.0)  # 0: all at once
 PROVIDER_CONNECT_TIMEOUT = checked(env.float, "PROVIDER_CONNECT_TIMEOUT", 5.0)  # seconds, as are the next three
 PROVIDER_FIRST_BYTE_TIMEOUT = checked(env.float, "PROVIDER_FIRST_BYTE_TIMEOUT", 60.0)
 PROVIDER_IDLE_TIMEOUT = checked(env.float, "PROVIDER_IDLE_TIMEOUT", 30.0)

@@ -1,0 +1,144 @@
+"""What the pages' forms take. They only parse: whether a thing may be done is the services' to say."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django import forms
+from django.conf import settings
+
+from chat.choices import ConsultationType, ConversationStatus
+from chat.selectors import InboxCursor
+from chat.services.conversations import SUBJECT_RULES, TITLE_LIMIT
+
+CLIENT_ID_LIMIT = 100
+
+_LINES = {
+    ConsultationType.EMPLOYEE_SPECIFIC: "Strengths, needs and what drives one person.",
+    ConsultationType.TEAM_COMPATIBILITY: "How several people fit together, and where they rub.",
+    ConsultationType.ONE_TO_ONE: "What to raise in your next talk with someone, and how.",
+    ConsultationType.PROMOTION_READINESS: "Whether someone is ready for more, and what is missing.",
+    ConsultationType.TEAM_FORMATION: "Who should work on it together, and in which parts.",
+    ConsultationType.CONFLICT_RESOLUTION: "What lies behind a dispute, and a way out of it.",
+    ConsultationType.PERFORMANCE_OPTIMIZATION: "What holds results back, and what to change first.",
+    ConsultationType.TRAINING_GUIDANCE: "Which skills to build next, and in which order.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A type of consultation as the form offers it."""
+
+    value: str
+    label: str
+    line: str
+    least: int
+    most: int
+
+    @property
+    def count(self) -> str:
+        """How many people it is about, in words."""
+        if self.least == self.most:
+            return "one person" if self.most == 1 else f"{self.most} people"
+        return f"{self.least} to {self.most} people"
+
+
+CHOICES = tuple(
+    Choice(
+        value=type.value,
+        label=type.label,
+        line=_LINES[type],
+        least=SUBJECT_RULES[type].least,
+        most=SUBJECT_RULES[type].most,
+    )
+    for type in ConsultationType
+)
+
+
+def write_cursor(cursor: InboxCursor) -> str:
+    return f"{round(cursor.last_message_at.timestamp() * 1000)}.{cursor.conversation_id}"
+
+
+def new_client_id() -> str:
+    """What makes a form that is sent twice count once."""
+    return str(uuid.uuid4())
+
+
+class QuestionForm(forms.Form):
+    """A question in a conversation."""
+
+    text = forms.CharField(
+        max_length=settings.TEXT_LIMIT,
+        strip=False,
+        error_messages={
+            "required": "The message is empty. Write something first.",
+            "max_length": "The message is too long. %(limit_value)d characters are the most.",
+        },
+    )
+    client_id = forms.CharField(max_length=CLIENT_ID_LIMIT)
+
+    def clean_text(self) -> str:
+        """Forms send CRLF, sockets LF: the same text under the same `client_id` must be the same."""
+        return self.cleaned_data["text"].replace("\r\n", "\n")
+
+
+class StartForm(QuestionForm):
+    """A new consultation with its first question."""
+
+    type = forms.ChoiceField(choices=ConsultationType.choices, error_messages={"required": "Choose what the consultation is about."})
+    employees = forms.TypedMultipleChoiceField(coerce=str, required=False)
+    title = forms.CharField(max_length=TITLE_LIMIT, required=False)
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        # Whom this member may choose says the service; the form would have to load them all to know.
+        self.fields["employees"].valid_value = lambda value: True
+
+    @property
+    def chosen(self) -> list[str]:
+        """The employees chosen so far, whether or not the form is complete."""
+        return list(self["employees"].value() or [])
+
+
+class TitleForm(forms.Form):
+    title = forms.CharField(max_length=TITLE_LIMIT, error_messages={"required": "A title cannot be empty."})
+
+
+class PinForm(forms.Form):
+    on = forms.BooleanField(required=False)
+
+
+class FilterForm(forms.Form):
+    """Which consultations the list shows."""
+
+    q = forms.CharField(max_length=200, required=False)
+    status = forms.ChoiceField(
+        choices=[
+            (ConversationStatus.ACTIVE.value, ConversationStatus.ACTIVE.label),
+            (ConversationStatus.ARCHIVED.value, ConversationStatus.ARCHIVED.label),
+        ],
+        required=False,
+    )
+    type = forms.ChoiceField(choices=[("", "Every type"), *ConsultationType.choices], required=False)
+    pinned = forms.BooleanField(required=False)
+    cursor = forms.CharField(max_length=60, required=False)
+
+    def clean_cursor(self) -> InboxCursor | None:
+        """A place in the list, as `write_cursor` wrote it."""
+        value = self.cleaned_data["cursor"]
+        if not value:
+            return None
+        milliseconds, _, conversation_id = value.partition(".")
+        try:
+            moment = datetime.fromtimestamp(int(milliseconds) / 1000, tz=UTC)
+            return InboxCursor(moment, str(uuid.UUID(conversation_id)))
+        except (ValueError, OverflowError, OSError):
+            raise forms.ValidationError("This place is not one of the list's. Start again from its top.") from None
+
+
+class EarlierForm(forms.Form):
+    before = forms.IntegerField(min_value=1, required=False)
+
+
+class FindForm(forms.Form):
+    find = forms.CharField(max_length=100, required=False)

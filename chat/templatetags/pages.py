@@ -1,0 +1,102 @@
+"""What templates need to show a thing and Django does not bring: moments from JSON, initials, dressed form fields."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django import forms, template
+from django.forms import BoundField
+from django.utils.dateparse import parse_datetime
+from django.utils.safestring import SafeString, mark_safe
+
+from chat import markdown as rendering
+from chat.choices import ConsultationType, Kind, MessageRole, MessageStatus
+from tenants.models import Membership
+
+register = template.Library()
+
+_CHECKS = (forms.CheckboxInput,)
+_PLAIN = (forms.CheckboxInput, forms.CheckboxSelectMultiple, forms.RadioSelect)
+
+
+@register.filter
+def moment(value: str | datetime | None) -> datetime | None:
+    """The aware datetime that an ISO 8601 text of a JSON view means; None where there is none."""
+    if value is None or isinstance(value, datetime):
+        return value
+    return parse_datetime(value)
+
+
+@register.filter
+def initials(name: str) -> str:
+    """Up to two letters that stand for a person's or an organization's name."""
+    words = name.split()
+    return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper() or "·"
+
+
+@register.filter
+def is_check(field: BoundField) -> bool:
+    return isinstance(field.field.widget, _CHECKS)
+
+
+@register.filter
+def dressed(field: BoundField) -> SafeString:
+    """The field's widget with the stylesheet's class; Django itself adds aria-invalid and aria-describedby."""
+    widget = field.field.widget
+    attributes: dict[str, Any] = {}
+    if isinstance(widget, forms.CheckboxInput):
+        attributes["class"] = "check"
+    elif isinstance(widget, forms.Select):
+        attributes["class"] = "select"
+    elif not isinstance(widget, _PLAIN):
+        attributes["class"] = "input"
+    attributes["placeholder"] = ""
+    return field.as_widget(attrs=attributes)
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """A message's text as HTML that passed the allow-list."""
+    return mark_safe(rendering.render(text))
+
+
+@register.filter
+def author(message: dict[str, Any], membership: Membership) -> str:
+    """Who wrote it, as this member reads it. The page's script says the same (`thread.js`)."""
+    if message["role"] != MessageRole.USER:
+        return "Parley"
+    writer = message["author"] or {}
+    return "You" if writer.get("id") == str(membership.user_id) else writer.get("name") or "Someone"
+
+
+@register.filter
+def state(message: dict[str, Any]) -> str:
+    """What there is to say about a message that did not end well. The page's script says the same (`thread.js`)."""
+    problem = (message["error"] or {}).get("detail")
+    if message["status"] == MessageStatus.ERROR:
+        return problem or "The answer failed. Try again."
+    if message["status"] == MessageStatus.INTERRUPTED:
+        return problem or "The answer was interrupted. What was written is kept; try again for a whole one."
+    if message["status"] == MessageStatus.CANCELLED:
+        return "Stopped."
+    return ""
+
+
+@register.filter
+def facts(message: dict[str, Any]) -> str:
+    """Model, tokens and cost of an answer, as far as they are known. The page's script says the same (`thread.js`)."""
+    said = [message["model"]] if message["model"] else []
+    if message["usage"]:
+        tokens = (message["usage"]["input_tokens"] or 0) + (message["usage"]["output_tokens"] or 0)
+        cost = message["usage"]["cost"]
+        said.append(f"{tokens:,} tokens")
+        said.append("cost unknown" if cost is None else f"${Decimal(cost):.4f}")
+    return " · ".join(said)
+
+
+@register.filter
+def sort(conversation: dict[str, Any]) -> str:
+    """What sort of conversation it is: the consultation's type, or else its kind."""
+    if conversation["type"]:
+        return str(ConsultationType(conversation["type"]).label)
+    return str(Kind(conversation["kind"]).label)

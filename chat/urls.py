@@ -1,0 +1,26 @@
+"""The pages' addresses. The organization's slug comes first in every one of them."""
+
+from django.urls import path
+
+from chat import views
+
+app_name = "chat"
+
+_CHAT = "o/<slug:organization>/chat/"
+_ONE = f"{_CHAT}<uuid:conversation>/"
+
+urlpatterns = [
+    path("", views.front, name="front"),
+    path("o/<slug:organization>/", views.home, name="home"),
+    path(_CHAT, views.inbox, name="inbox"),
+    path(f"{_CHAT}new/", views.start, name="start"),
+    path(f"{_CHAT}new/people/", views.people, name="people"),
+    path(_ONE, views.conversation, name="conversation"),
+    path(f"{_ONE}send/", views.send, name="send"),
+    path(f"{_ONE}messages/<uuid:message>/stop/", views.stop, name="stop"),
+    path(f"{_ONE}messages/<uuid:message>/retry/", views.retry, name="retry"),
+    path(f"{_ONE}rename/", views.rename, name="rename"),
+    path(f"{_ONE}pin/", views.pin, name="pin"),
+    path(f"{_ONE}archive/", views.archive, name="archive"),
+    path(f"{_ONE}restore/", views.restore, name="restore"),
+]

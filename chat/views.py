@@ -1,0 +1,438 @@
+"""The pages: each view parses, goes through the door, makes one call and renders. What works here works without a script.
+
+Every wish is a plain form post that ends in a redirect; the page's script only makes it quicker.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from chat import access, selectors
+from chat.choices import ON_THEIR_WAY, ConsultationType, ConversationStatus, MessageRole, MessageStatus
+from chat.forms import (
+    CHOICES,
+    EarlierForm,
+    FilterForm,
+    FindForm,
+    PinForm,
+    QuestionForm,
+    StartForm,
+    TitleForm,
+    new_client_id,
+    write_cursor,
+)
+from chat.records import ConversationRecord
+from chat.services import conversations, turns
+from chat.services.errors import ChatError, StoreAway
+from config import loop, mongo
+from tenants import access as people_access
+from tenants import roles, scoping
+from tenants import selectors as people_selectors
+from tenants.models import Membership
+
+LIST_LIMIT = 30
+RECENT_LIMIT = 5
+PEOPLE_LIMIT = 100
+_LINES = {choice.value: choice.line for choice in CHOICES}
+
+MemberView = Callable[..., HttpResponse]
+
+
+def member_page(view: MemberView) -> MemberView:
+    """A view of an organization's member: finds the membership of the address, acts for its tenant, translates refusals.
+
+    What is missing or another's is a 404, what the role may not is a 403, a store that is away a 503 that gives a text back.
+    """
+
+    @wraps(view)
+    @login_required
+    def for_member(request: HttpRequest, organization: str, **ids: UUID) -> HttpResponse:
+        try:
+            membership = people_access.membership_for(request.user, organization)
+            with scoping.tenant(membership.organization_id):
+                return view(request, membership, **ids)
+        except people_access.NotFound:
+            raise Http404 from None
+        except people_access.Forbidden as error:
+            raise PermissionDenied(str(error)) from error
+        except (StoreAway, *mongo.AWAY):
+            return _away(request)
+
+    return for_member
+
+
+def _away(request: HttpRequest) -> HttpResponse:
+    """503, with what was posted in a form that sends it again: nothing that a person wrote is lost."""
+    kept = [(name, value) for name, values in request.POST.lists() for value in values if name != "csrfmiddlewaretoken"]
+    response = render(request, "chat/away.html", {"kept": kept}, status=503)
+    response["Retry-After"] = str(StoreAway.retry_after)
+    return response
+
+
+# Home and inbox --------------------------------------------------------------------------------------------------------
+
+
+@login_required
+@require_safe
+def front(request: HttpRequest) -> HttpResponse:
+    """The way in: straight to the one organization, or a choice of them."""
+    memberships = people_access.memberships_of(request.user)
+    if len(memberships) == 1:
+        return redirect("chat:home", memberships[0].organization.slug)
+    return render(request, "chat/front.html", {"memberships": memberships})
+
+
+@require_safe
+@member_page
+def home(request: HttpRequest, membership: Membership) -> HttpResponse:
+    recent = selectors.inbox(membership, limit=RECENT_LIMIT).results if _may_read(membership) else ()
+    return _render(
+        request,
+        membership,
+        "chat/home.html",
+        here="home",
+        conversations=[row.as_json() for row in recent],
+        greeting_name=membership.user.get_short_name(),
+    )
+
+
+@require_safe
+@member_page
+def inbox(request: HttpRequest, membership: Membership) -> HttpResponse:
+    return _render(request, membership, "chat/inbox.html", here="inbox", **_list(request, membership))
+
+
+def _list(request: HttpRequest, membership: Membership) -> dict[str, Any]:
+    """What the list of consultations shows: the page of it that the address asks for."""
+    form = FilterForm(request.GET)
+    form.is_valid()  # what is not understood is left out
+    asked = form.cleaned_data
+    filters = {
+        "q": asked.get("q", ""),
+        "status": asked.get("status") or ConversationStatus.ACTIVE.value,
+        "type": asked.get("type") or None,
+        "pinned": asked.get("pinned") or None,
+    }
+    page = selectors.inbox(membership, **filters, cursor=asked.get("cursor"), limit=LIST_LIMIT)
+    next_url = None
+    if page.next is not None:
+        query = {name: value for name, value in filters.items() if value} | {"cursor": write_cursor(page.next)}
+        if "pinned" in query:
+            query["pinned"] = "true"
+        next_url = f"{reverse('chat:inbox', args=[membership.organization.slug])}?{urlencode(query)}"
+    return {
+        "conversations": [row.as_json() for row in page.results],
+        "filters": filters,
+        "filtered": any((filters["q"], filters["type"], filters["pinned"])) or filters["status"] != ConversationStatus.ACTIVE,
+        "types": ConsultationType.choices,
+        "next_url": next_url,
+    }
+
+
+# A new consultation ----------------------------------------------------------------------------------------------------
+
+
+@member_page
+def start(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The form of a new consultation; posted, it starts one and asks the first question."""
+    roles.require(membership, "chat:conversation:create")
+    if request.method != "POST":
+        return _start_page(request, membership, StartForm(initial=_wished(request)))
+    form = StartForm(request.POST)
+    if "look" in request.POST:  # the search among the people, without a script
+        found = FindForm(request.POST)
+        found.is_valid()
+        shown = StartForm(initial={**request.POST.dict(), "employees": form.chosen})
+        return _start_page(request, membership, shown, find=found.cleaned_data.get("find", ""))
+    if not form.is_valid():
+        return _start_page(request, membership, form, status=400)
+    asked = form.cleaned_data
+    try:
+        conversation = conversations.start(
+            membership,
+            type=asked["type"],
+            subject_employee_ids=asked["employees"],
+            title=asked["title"],
+            client_id=asked["client_id"],
+        )
+    except ChatError as error:
+        form.add_error(_FIELDS.get(error.field), error.sentence)
+        return _start_page(request, membership, form, status=error.http_status)
+    return _send(request, membership, conversation, text=asked["text"], client_id=asked["client_id"])
+
+
+_FIELDS = {"subject_employee_ids": "employees", "title": "title", "text": "text"}
+
+
+def _wished(request: HttpRequest) -> dict[str, Any]:
+    """What a link to the form already says: the type, and the people."""
+    return {
+        "type": request.GET.get("type", ""),
+        "employees": request.GET.getlist("employee"),
+        "client_id": new_client_id(),
+    }
+
+
+def _start_page(request: HttpRequest, membership: Membership, form: StartForm, *, find: str = "", status: int = 200) -> HttpResponse:
+    chosen = [value for value in form.chosen if isinstance(value, str)]
+    found, more = _people(membership, find=find, chosen=chosen)
+    return _render(
+        request,
+        membership,
+        "chat/start.html",
+        here="start",
+        status=status,
+        form=form,
+        find=find,
+        people=found,
+        people_note=_people_note(found, find=find, more=more),
+        text_limit=settings.TEXT_LIMIT,
+    )
+
+
+@require_GET
+@member_page
+def people(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Rows of the people whom a search finds, for the form of a new consultation."""
+    form = FindForm(request.GET)
+    if not form.is_valid():
+        return HttpResponse("Search for 100 characters at most.", status=400, content_type="text/plain")
+    found, more = _people(membership, find=form.cleaned_data["find"], chosen=[])
+    response = render(request, "chat/_people.html", {"people": found})
+    response["X-Note"] = _people_note(found, find=form.cleaned_data["find"], more=more)
+    return response
+
+
+def _people(membership: Membership, *, find: str, chosen: list[str]) -> tuple[list[dict[str, Any]], bool]:
+    """The chosen people and then those a search finds, by name; and whether there are more."""
+    page = people_selectors.employees(membership, q=find, limit=PEOPLE_LIMIT)
+    known = {str(row["id"]): row for row in page.results}
+    try:
+        missing = people_access.employees_among(membership, [value for value in chosen if value not in known])
+    except people_access.NotFound:
+        missing = []
+    first = [_person(str(one.pk), one.name, one.job_title, chosen=True) for one in missing]
+    rows = [_person(key, row["name"], row["job_title"], chosen=key in chosen) for key, row in known.items()]
+    return first + sorted(rows, key=lambda row: not row["chosen"]), page.next is not None
+
+
+def _person(id: str, name: str, job: str, *, chosen: bool) -> dict[str, Any]:
+    return {"id": id, "name": name, "role": job, "chosen": chosen}
+
+
+def _people_note(found: list[dict[str, Any]], *, find: str, more: bool) -> str:
+    if more:
+        return f"The first {PEOPLE_LIMIT} are shown. Find others by name or job."
+    if not found:
+        return "Nobody fits. Try another name." if find else "There are no employees here whom you may see yet."
+    return ""
+
+
+# A conversation --------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+@member_page
+def conversation(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    return _conversation_page(request, membership, access.conversation_for(membership, conversation))
+
+
+def _conversation_page(
+    request: HttpRequest,
+    membership: Membership,
+    conversation: ConversationRecord,
+    *,
+    problem: str = "",
+    text: str = "",
+    client_id: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """The newest messages, or those before a place. A refused question comes back with the reason and its own text."""
+    place = EarlierForm(request.GET)
+    before = place.cleaned_data["before"] if place.is_valid() else None
+    if before is None:
+        snapshot = loop.run(selectors.snapshot(conversation))
+        n, conversation, shown, earlier = snapshot.n, snapshot.conversation, snapshot.messages, snapshot.earlier
+    else:
+        page = selectors.messages(conversation, before=before)
+        n, shown, earlier = 0, page.results, page.before
+    may_write = conversation.status == ConversationStatus.ACTIVE and roles.may(membership, "chat:message:send")
+    return _render(
+        request,
+        membership,
+        "chat/conversation.html",
+        here="conversation",
+        status=status,
+        conversation=conversation.as_json(),
+        conversation_id=conversation.id,
+        n=n,
+        older=before is not None,
+        earlier=earlier,
+        messages_shown=[message.as_json() for message in shown],
+        on_its_way=any(message.status in ON_THEIR_WAY for message in shown),
+        may_send=may_write,
+        may_change=conversation.user_id == str(membership.user_id) and roles.may(membership, "chat:conversation:update"),
+        subjects=_subjects(membership, conversation),
+        type_line=_LINES.get(conversation.type or "", ""),
+        text_limit=settings.TEXT_LIMIT,
+        blank_question=_blank(MessageRole.USER),
+        blank_answer=_blank(MessageRole.ASSISTANT),
+        problem=problem,
+        text=text,
+        client_id=client_id or new_client_id(),
+        open_id=conversation.id,
+        **_side(request, membership),
+    )
+
+
+def _side(request: HttpRequest, membership: Membership) -> dict[str, Any]:
+    """The list beside an open conversation: its own filters are another address's, so it shows the first page."""
+    first = HttpRequest()
+    first.GET = request.GET.copy()
+    first.GET.clear()
+    return _list(first, membership)
+
+
+def _subjects(membership: Membership, conversation: ConversationRecord) -> list[Any]:
+    """The employees it is about, as far as this member may see them."""
+    wanted = conversation.subject_employee_ids
+    found = people_access.employees_for(membership).in_bulk([UUID(value) for value in wanted])
+    return [found[UUID(value)] for value in wanted if UUID(value) in found]
+
+
+def _blank(role: MessageRole) -> dict[str, Any]:
+    """What the page's script fills: the same template as every message, with nothing in it."""
+    return {"id": "", "role": role.value, "status": MessageStatus.SENT.value, "author": None, "error": None, "usage": None, "model": None}
+
+
+@require_POST
+@member_page
+def send(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    found = access.conversation_for(membership, conversation)
+    form = QuestionForm(request.POST)
+    if not form.is_valid():
+        problem = " ".join(sentence for sentences in form.errors.values() for sentence in sentences)
+        text = request.POST.get("text", "")
+        return _conversation_page(request, membership, found, problem=problem, text=text, status=400)
+    return _send(request, membership, found, **form.cleaned_data)
+
+
+def _send(request: HttpRequest, membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str) -> HttpResponse:
+    try:
+        submitted = turns.submit(membership, conversation, text=text, client_id=client_id)
+    except StoreAway:
+        raise
+    except ChatError as error:
+        response = _conversation_page(request, membership, conversation, problem=error.sentence, text=text, status=error.http_status)
+        if error.retry_after is not None:
+            response["Retry-After"] = str(error.retry_after)
+        return response
+    return redirect(_address(membership, conversation.id) + f"#m-{submitted.message.id}")
+
+
+@require_POST
+@member_page
+def stop(request: HttpRequest, membership: Membership, *, conversation: UUID, message: UUID) -> HttpResponse:
+    return _wish(request, membership, message, turns.stop)
+
+
+@require_POST
+@member_page
+def retry(request: HttpRequest, membership: Membership, *, conversation: UUID, message: UUID) -> HttpResponse:
+    return _wish(request, membership, message, turns.retry)
+
+
+def _wish(request: HttpRequest, membership: Membership, message: UUID, act: Callable[..., Any]) -> HttpResponse:
+    found = access.message_for(membership, message)
+    try:
+        act(membership, found)
+    except StoreAway:
+        raise
+    except ChatError as error:
+        messages.error(request, error.sentence)
+    return redirect(_address(membership, found.conversation_id) + f"#m-{found.id}")
+
+
+@require_POST
+@member_page
+def rename(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    form = TitleForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(form.errors["title"]))
+        return redirect(_address(membership, conversation))
+    return _change(request, membership, conversation, conversations.rename, title=form.cleaned_data["title"])
+
+
+@require_POST
+@member_page
+def pin(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    form = PinForm(request.POST)
+    form.is_valid()
+    return _change(request, membership, conversation, conversations.pin, on=form.cleaned_data["on"])
+
+
+@require_POST
+@member_page
+def archive(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    return _change(request, membership, conversation, conversations.archive, done="Archived.")
+
+
+@require_POST
+@member_page
+def restore(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    return _change(request, membership, conversation, conversations.restore)
+
+
+def _change(
+    request: HttpRequest,
+    membership: Membership,
+    conversation: UUID,
+    act: Callable[..., Any],
+    *,
+    done: str = "",
+    **arguments: Any,
+) -> HttpResponse:
+    found = access.conversation_for(membership, conversation)
+    try:
+        act(membership, found, **arguments)
+    except StoreAway:
+        raise
+    except ChatError as error:
+        messages.error(request, error.sentence)
+    else:
+        if done:
+            messages.success(request, done)
+    return redirect(_address(membership, conversation))
+
+
+# What every page has ---------------------------------------------------------------------------------------------------
+
+
+def _address(membership: Membership, conversation: UUID | str) -> str:
+    return reverse("chat:conversation", args=[membership.organization.slug, conversation])
+
+
+def _may_read(membership: Membership) -> bool:
+    return roles.may(membership, "chat:conversation:read")
+
+
+def _render(request: HttpRequest, membership: Membership, template: str, *, here: str, status: int = 200, **context: Any) -> HttpResponse:
+    shared = {
+        "membership": membership,
+        "memberships": people_access.memberships_of(request.user),
+        "may_start": roles.may(membership, "chat:conversation:create"),
+        "consultation_types": CHOICES,
+        "here": here,
+    }
+    return render(request, template, shared | context, status=status)
