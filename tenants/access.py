@@ -20,8 +20,8 @@ __all__ = [
     "employee_for",
     "employees_among",
     "employees_for",
-    "membership_by_id",
     "membership_for",
+    "membership_in",
     "memberships_of",
 ]
 
@@ -37,13 +37,13 @@ def membership_for(user: Any, slug: str) -> Membership:
     return found[0]
 
 
-def membership_by_id(user: Any, organization: Any) -> Membership:
-    """As `membership_for`, by the organization's id, for work that goes on after the request: is this person still one of them?"""
+def membership_in(organization: Any, *, user_id: Any) -> Membership:
+    """As `membership_for`, by ids, for work that goes on after the request: is this person still one of them?"""
     try:
         key = scoping.tenant_key(organization)
     except BadTenant:
         raise NotFound from None
-    found = _memberships(user, organization_id=uuid.UUID(key))
+    found = _memberships(user_id, organization_id=uuid.UUID(key))
     if not found:
         raise NotFound("There is no such organization, or you are not one of its people.")
     return found[0]

@@ -1,5 +1,6 @@
 """For whom a thread or task acts. Imported by the database backend, so it knows no model; import it from `tenants.scoping`."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,19 @@ class Scope(NamedTuple):
 
 _scope: ContextVar[Scope] = ContextVar("tenants.scope", default=Scope())
 
-# What row-level security is told when nobody acts: (rls.current_tenant, rls.is_admin).
-NOBODY = ("", "false")
+
+
+class Cause(NamedTuple):
+    """Who changes something and why: what the audit's triggers write beside every change (D12)."""
+
+    id: str
+    facts: str  # JSON
+
+
+_cause: ContextVar[Cause | None] = ContextVar("tenants.cause", default=None)
+
+# What a PostgreSQL session believes when nobody acts: (rls.current_tenant, rls.is_admin, and for the audit, why).
+NOBODY = ("", "false", "", "")
 
 
 def current() -> Scope:
@@ -27,10 +39,10 @@ def current() -> Scope:
     return _scope.get()
 
 
-def settings_of_session() -> tuple[str, str]:
-    """What a PostgreSQL session has to believe now: (rls.current_tenant, rls.is_admin)."""
-    scope = _scope.get()
-    return (scope.tenant or "", "true" if scope.across else "false")
+def settings_of_session() -> tuple[str, str, str, str]:
+    """What a PostgreSQL session has to believe now: (rls.current_tenant, rls.is_admin, pghistory.context_id, …context_metadata)."""
+    scope, cause = _scope.get(), _cause.get()
+    return (scope.tenant or "", "true" if scope.across else "false", *(cause or ("", "")))
 
 
 @contextmanager
@@ -61,12 +73,42 @@ def across_tenants(reason: str) -> Iterator[None]:
 
 @contextmanager
 def nobody() -> Iterator[None]:
-    """Inside, nobody's rows are visible: for code that must not inherit its caller's tenant."""
+    """Inside, nobody's rows are visible at first, and whatever `act_for` says inside ends here."""
     token = _scope.set(Scope())
     try:
         yield
     finally:
         _scope.reset(token)
+
+
+def act_for(organization: Any) -> None:
+    """From here to the end of the surrounding block (`nobody`, `tenant`, …) we act for this organization.
+
+    For authentication, which finds the organization after its caller's block began.
+    """
+    _scope.set(Scope(tenant=tenant_key(organization)))
+
+
+@contextmanager
+def because(**facts: Any) -> Iterator[None]:
+    """Inside, every audited change carries these facts, e.g. `user`, `url`, `request_id`, `task`. Nested facts add up."""
+    token = _cause.set(_with_facts(_cause.get(), facts))
+    try:
+        yield
+    finally:
+        _cause.reset(token)
+
+
+def also_because(**facts: Any) -> None:
+    """Adds facts to the surrounding `because`; nothing where there is none (reading is not audited)."""
+    if (outer := _cause.get()) is not None:
+        _cause.set(_with_facts(outer, facts))
+
+
+def _with_facts(outer: Cause | None, facts: dict[str, Any]) -> Cause:
+    known = json.loads(outer.facts) if outer else {}
+    kept = {name: str(value) for name, value in facts.items() if value is not None}
+    return Cause(outer.id if outer else str(uuid.uuid4()), json.dumps({**known, **kept}))
 
 
 def tenant_key(value: Any) -> str:

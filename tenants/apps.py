@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -6,3 +8,7 @@ class TenantsConfig(AppConfig):
 
     name = "tenants"
     verbose_name = "Organizations and people"
+
+    def ready(self) -> None:
+        for module in ("checks", "receivers"):
+            import_module(f"tenants.{module}")

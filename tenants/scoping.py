@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import sql
 from django_rls_tenants.rls.constraints import RLSConstraint
 
-from tenants.acting import Scope, across_tenants, current, nobody, tenant, tenant_key
+from tenants.acting import Scope, across_tenants, act_for, also_because, because, current, nobody, tenant, tenant_key
 from tenants.errors import BadTenant, UnscopedQuery
 
 __all__ = [
@@ -25,6 +25,9 @@ __all__ = [
     "TenantModel",
     "UnscopedQuery",
     "across_tenants",
+    "act_for",
+    "also_because",
+    "because",
     "current",
     "nobody",
     "row_level_security",

@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend, and before each statement the tenant it acts for.
+"""Django's PostgreSQL backend, and before each statement the tenant it acts for (and, for the audit, who acts and why).
 
 A psycopg connection carries what its session was last told. Before a statement, the cursor compares that with `acting.current()`
 and tells the session where they differ. A rollback takes a `set_config` back without a word, so what was told inside a
@@ -19,13 +19,16 @@ from psycopg.pq import TransactionStatus
 
 from tenants import acting
 
-TELL = "SELECT set_config('rls.current_tenant', %s, false), set_config('rls.is_admin', %s, false)"
+TELL = (
+    "SELECT set_config('rls.current_tenant', %s, false), set_config('rls.is_admin', %s, false),"
+    " set_config('pghistory.context_id', %s, false), set_config('pghistory.context_metadata', %s, false)"
+)
 
 
 class Told(NamedTuple):
     """What a session believes, and whether a rollback could take it back."""
 
-    scope: tuple[str, str]
+    scope: tuple[str, ...]
     provisional: bool
 
 

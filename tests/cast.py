@@ -1,0 +1,168 @@
+"""The people of the tests: Olive (owner), Liam (leader) and Mona (manager) of Acme, Ada, its support agent; Greta of Globex, who must
+never see Acme; Vera, a guest of Acme; Sam, platform staff. Globex is always there.
+
+    cast = make_cast()
+    cast.olive.user, cast.olive.membership, cast.acme, cast.north, cast.sales, cast.employees["Erik Ek"]
+"""
+
+from dataclasses import dataclass, field
+from importlib import import_module
+
+from tenants import roles, scoping
+from tenants.choices import AccountType, ZodiacSign
+from tenants.models import (
+    Branch,
+    Department,
+    Employee,
+    Grant,
+    Membership,
+    Organization,
+    Permission,
+    PermissionDomain,
+    User,
+)
+from tenants.roles import Role
+from tenants.services import accounts, organizations
+
+PASSWORD = "correct-horse-battery"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody and their place in their organization."""
+
+    user: User
+    membership: Membership
+
+
+@dataclass
+class Cast:
+    acme: Organization
+    globex: Organization
+    north: Branch  # Liam leads it
+    south: Branch
+    sales: Department  # in North; Mona manages it
+    support: Department  # in North
+    workshop: Department  # in South
+    olive: Person
+    liam: Person
+    mona: Person
+    ada: Person
+    vera: Person
+    greta: Person
+    sam: User
+    employees: dict[str, Employee] = field(default_factory=dict)  # of Acme, by name
+    strangers: dict[str, Employee] = field(default_factory=dict)  # of Globex, by name
+
+
+def make_person(
+    organization: Organization,
+    first_name: str,
+    last_name: str,
+    *,
+    role: Role,
+    branch: Branch | None = None,
+    department: Department | None = None,
+    account_type: AccountType = AccountType.MEMBER,
+) -> Person:
+    """An account with the address `<first name>@<slug>.example`, the cast's password, and a place in the organization."""
+    user = accounts.create(
+        f"{first_name.lower()}@{organization.slug}.example",
+        first_name=first_name,
+        last_name=last_name,
+        password=PASSWORD,
+        account_type=account_type,
+        verified=True,
+    )
+    membership = accounts.add_member(organization, user=user, role=role, branch=branch, department=department)
+    return Person(user=user, membership=membership)
+
+
+def make_employee(organization: Organization, name: str, *, department: Department, **fields) -> Employee:
+    """An employee of this department (and its branch)."""
+    first_name, _, last_name = name.partition(" ")
+    with scoping.tenant(organization):
+        return Employee.objects.for_tenant(organization).create(
+            first_name=first_name,
+            last_name=last_name,
+            email=f"{first_name.lower()}.{last_name.lower()}@{organization.slug}.example",
+            branch_id=department.branch_id,
+            department=department,
+            **fields,
+        )
+
+
+def restore_permissions() -> None:
+    """Puts back what the migrations granted, where a test that commits had every table emptied."""
+    roles.forget()
+    if Permission.objects.exists():
+        return
+    defaults = import_module("tenants.migrations.0003_permissions")
+    PermissionDomain.objects.bulk_create(
+        PermissionDomain(permission_prefix=prefix, description=description) for prefix, description in defaults.DOMAINS.items()
+    )
+    permissions = {
+        code: Permission(code=code, description=description, domain_id=code.rpartition(":")[0])
+        for code, description, _ in defaults.PERMISSIONS
+    }
+    Permission.objects.bulk_create(permissions.values())
+    Grant.objects.bulk_create(
+        Grant(role=role, permission=permissions[code]) for code, _, allowed in defaults.PERMISSIONS for role in allowed
+    )
+
+
+def make_cast() -> Cast:
+    """Both organizations with their people. Needs a database; every call makes them anew, so call it once a test."""
+    restore_permissions()
+    acme = organizations.create("Acme", slug="acme", seats=50)
+    globex = organizations.create("Globex", slug="globex")
+    north = organizations.add_branch(acme, name="North", location="Oslo")
+    south = organizations.add_branch(acme, name="South", location="Rome")
+    sales = organizations.add_department(north, name="Sales")
+    support = organizations.add_department(north, name="Support")
+    workshop = organizations.add_department(south, name="Workshop")
+    lair = organizations.add_branch(globex, name="Lair")
+    research = organizations.add_department(lair, name="Research")
+    cast = Cast(
+        acme=acme,
+        globex=globex,
+        north=north,
+        south=south,
+        sales=sales,
+        support=support,
+        workshop=workshop,
+        olive=make_person(acme, "Olive", "Olsen", role=Role.OWNER),
+        liam=make_person(acme, "Liam", "Lund", role=Role.LEADER, branch=north),
+        mona=make_person(acme, "Mona", "Moe", role=Role.MANAGER, branch=north, department=sales),
+        ada=make_person(acme, "Ada", "Aas", role=Role.AGENT, account_type=AccountType.AGENT),
+        vera=make_person(acme, "Vera", "Vik", role=Role.GUEST, account_type=AccountType.GUEST),
+        greta=make_person(globex, "Greta", "Gran", role=Role.OWNER),
+        sam=accounts.create(
+            "sam@parley.example",
+            first_name="Sam",
+            last_name="Staff",
+            password=PASSWORD,
+            account_type=AccountType.STAFF,
+            verified=True,
+            superuser=True,
+        ),
+    )
+    cast.employees = {
+        "Erik Ek": make_employee(
+            acme,
+            "Erik Ek",
+            department=sales,
+            job_title="Account manager",
+            personality_traits=["curious", "calm"],
+            strengths=["listening"],
+            development_areas=["delegating"],
+            compatibility_job_role="82.50",
+            compatibility_department="74.00",
+            sun_sign=ZodiacSign.LEO,
+            performance_indicators={"goals reached": 92},
+        ),
+        "Dina Dahl": make_employee(acme, "Dina Dahl", department=support, job_title="Support engineer"),
+        "Wim Wolf": make_employee(acme, "Wim Wolf", department=workshop, job_title="Mechanic"),
+    }
+    cast.strangers = {"Hank Scorpio": make_employee(globex, "Hank Scorpio", department=research, job_title="Researcher")}
+    return cast
