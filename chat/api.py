@@ -5,21 +5,27 @@ from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat as uuid
+from drf_spectacular.types import OpenApiTypes
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from chat import access, selectors
+from chat import access, selectors, sse
+from chat.records import ConversationRecord
 from chat.serializers import (
     ConversationAnswer,
     ConversationChange,
     ConversationsQuery,
+    EventsQuery,
     MessageAnswer,
     MessagesQuery,
     NewConversation,
     NewMessage,
-    Pin as PinBody,
     SubmittedAnswer,
 )
+from chat.serializers import (
+    Pin as PinBody,
+)
 from chat.services import conversations, turns
-from config.api import Call, Endpoint, address, operation, page, page_of, unseal
+from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
 
 LIST = "conversations"
 
@@ -66,9 +72,7 @@ class Conversation(Endpoint):
     def get(self, call: Call, conversation_id: UUID) -> Any:
         return access.conversation_for(call.membership, conversation_id).as_json()
 
-    @operation(
-        summary="Rename or pin a conversation", answer=ConversationAnswer, body=ConversationChange, tags=["conversations"]
-    )
+    @operation(summary="Rename or pin a conversation", answer=ConversationAnswer, body=ConversationChange, tags=["conversations"])
     def patch(self, call: Call, conversation_id: UUID) -> Any:
         conversation = access.conversation_for(call.membership, conversation_id)
         if "title" in call.body:
@@ -140,6 +144,34 @@ class Messages(Endpoint):
             "message": submitted.message.as_json(),
             "answer": submitted.answer and submitted.answer.as_json(),
         }
+
+
+class Events(Endpoint):
+    @operation(
+        summary="What happens in a conversation, as it happens (server-sent events)",
+        answer=OpenApiTypes.STR,
+        media_type="text/event-stream",
+        query=EventsQuery,
+        tags=["events"],
+    )
+    def get(self, call: Call, conversation_id: UUID) -> Any:
+        def admit() -> ConversationRecord:
+            return access.conversation_for(authenticated_again(call.request), conversation_id)
+
+        conversation = access.conversation_for(call.membership, conversation_id)
+        after = _last_event_id(call)
+        return sse.response(conversation, user_id=str(call.membership.user_id), admit=admit, after=after)
+
+
+def _last_event_id(call: Call) -> int | None:
+    """Where the reader wants to go on: what its browser remembers, or else the address."""
+    given = call.request.headers.get("Last-Event-ID", "").strip()
+    if not given:
+        return call.query.get("after")
+    if not (given.isascii() and given.isdigit() and len(given) <= 15):
+        sentence = "Send the number of the last event you have, or leave it out."
+        raise ValidationError({"Last-Event-ID": ErrorDetail(sentence, code="invalid")})
+    return int(given)
 
 
 class Message(Endpoint):

@@ -4,7 +4,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from chat.choices import ConsultationType, ConversationStatus, Kind, MessageRole, MessageStatus, SubjectType
-from config.api import Flag, Id, Number, PAGE_DEFAULT, PAGE_LIMIT, PageQuery, Query, Strict, Text, Word
+from config.api import PAGE_DEFAULT, PAGE_LIMIT, Flag, Id, Number, PageQuery, Query, Strict, Text, Word
 from tenants.roles import Role
 
 TITLE_LIMIT = 200
@@ -22,7 +22,7 @@ class ConversationsQuery(PageQuery):
     type = Word(required=False, choices=ConsultationType.choices)
     pinned = Flag(required=False)
     subject = Id(required=False, help_text="Conversations about this employee.")
-    q = Text(required=False, max_length=SEARCH_LIMIT, help_text="Part of the title.")
+    q = Text(required=False, allow_blank=True, max_length=SEARCH_LIMIT, help_text="Part of the title.")
 
 
 class NewConversation(Strict):
@@ -161,4 +161,6 @@ class MessageAnswer(serializers.Serializer):
 
 class SubmittedAnswer(serializers.Serializer):
     message = MessageAnswer(help_text="What was said, durable now.")
-    answer = MessageAnswer(allow_null=True, help_text="The answer on its way: follow it by events, or read it again. Null where people talk among themselves.")
+    answer = MessageAnswer(
+        allow_null=True, help_text="The answer on its way: follow it by events, or read it again. Null where people talk among themselves."
+    )

@@ -6,6 +6,7 @@ both what is checked and what `/api/schema/` says, so that the two cannot differ
 
 import functools
 import logging
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import psycopg
 import pymongo.errors
 import redis.exceptions
 from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.db import SessionStore
 from django.core import signing
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -203,9 +206,7 @@ class Strict(serializers.Serializer):
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, dict):
-            raise serializers.ValidationError(
-                {NON_FIELD: ["Send one JSON object."]}, code="invalid"
-            )
+            raise serializers.ValidationError({NON_FIELD: ["Send one JSON object."]}, code="invalid")
         unknown = [name for name in data if name not in self.fields]
         if unknown:
             known = ", ".join(sorted(self.fields)) or "none"
@@ -360,6 +361,9 @@ def page(request: Request, results: Sequence[Any], *, name: str, next: Any = Non
 # Documentation ---------------------------------------------------------------------------------------------------------
 
 
+ERROR_TYPES = ["validation_error", "client_error", "server_error"]
+
+
 class ErrorItem(serializers.Serializer):
     code = serializers.CharField(help_text="A word for programs.")
     detail = serializers.CharField(help_text="A sentence for people, saying what to do.")
@@ -369,11 +373,8 @@ class ErrorItem(serializers.Serializer):
 class ErrorAnswer(serializers.Serializer):
     """What every refusal looks like."""
 
-    type = serializers.ChoiceField(choices=["validation_error", "client_error", "server_error"])
+    type = serializers.ChoiceField(choices=ERROR_TYPES)
     errors = ErrorItem(many=True)
-
-    class Meta:
-        ref_name = "Error"
 
 
 def page_of(serializer: type[serializers.Serializer]) -> type[serializers.Serializer]:
@@ -405,7 +406,10 @@ WITH_BODY = (413, 415)
 
 
 class Schema(AutoSchema):
-    """Says in the schema what `Strict` enforces: no other names."""
+    """Says in the schema what `Strict` enforces: no other names. A shape that answers is named for the thing itself."""
+
+    def get_serializer_name(self, serializer: Any, direction: Any) -> str:
+        return super().get_serializer_name(serializer, direction).replace("Answer", "")
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         found = super()._map_basic_serializer(serializer, direction)
@@ -492,6 +496,7 @@ def operation(
     answer: Any,
     summary: str,
     status_code: int = 200,
+    media_type: str = json.Renderer.media_type,
     query: type[Query] = NoQuery,
     body: type[Strict] | None = None,
     refusals: Sequence[int] = (),
@@ -519,22 +524,47 @@ def operation(
                 return found
             return Response(found, status=status_code)
 
-        documented = {code: OpenApiResponse(ErrorAnswer, REFUSALS[code]) for code in sorted({*ALWAYS, *refusals, *(WITH_BODY if has_body else ())})}
+        codes = sorted({*ALWAYS, *refusals, *(WITH_BODY if has_body else ())})
+        documented = {code: OpenApiResponse(ErrorAnswer, REFUSALS[code]) for code in codes}
         return extend_schema(
+            operation_id=_operation_id(function),
             summary=summary,
+            description=function.__doc__ or summary,
             request=body if body is not None else None,
             parameters=[query] if query is not NoQuery else [],
-            responses={status_code: answer, **documented},
+            responses={(status_code if answer is None else (status_code, media_type)): answer, **documented},
             tags=list(tags) or None,
         )(run)
 
     return decorate
 
 
+def _operation_id(function: Callable[..., Any]) -> str:
+    """`get_conversations` for `Conversations.get`."""
+    owner, _, method = function.__qualname__.rpartition(".")
+    return f"{method}_" + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", owner).lower()
+
+
 def _checked(serializer: type[Strict], data: Any) -> dict[str, Any]:
     found = serializer(data=data)
     found.is_valid(raise_exception=True)
     return found.validated_data
+
+
+def authenticated_again(request: Request) -> "Membership":
+    """Who the same request would act for now: a key may be revoked since, a session ended, a membership changed. Causes queries.
+
+    Raises what authentication raises, and `NotFound` where nobody is signed in any more.
+    """
+    fresh = HttpRequest()
+    fresh.method, fresh.path, fresh.path_info = "GET", request.path, request.path_info
+    fresh.META, fresh.COOKIES = request.META, request.COOKIES
+    fresh.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    fresh.user = get_user(fresh)
+    again = Request(fresh, authenticators=[authenticator() for authenticator in Endpoint.authentication_classes])
+    if not again.user.is_authenticated or getattr(again, "membership", None) is None:
+        raise NotFound
+    return again.membership
 
 
 class Unknown(Endpoint):

@@ -1,6 +1,7 @@
 """JSON on the wire: written by orjson, read strictly.
 
-A module of its own: REST framework imports its renderer and parser while it is itself being imported, so this one must need none of its views.
+A module of its own: REST framework imports its renderer and parser while it is itself being imported, so this one must need none
+of its views.
 """
 
 import json
@@ -97,10 +98,7 @@ def _refuse_depth(value: Any) -> None:
     level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(DEPTH_LIMIT):
         level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list))
+            inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer) if isinstance(inner, (dict, list))
         ]
     if level:
         raise ParseError(_too_deep())

@@ -57,9 +57,7 @@ class Branch(Endpoint):
 
 
 class Departments(Endpoint):
-    @operation(
-        summary="Departments I may see, by name", answer=page_of(DepartmentAnswer), query=DepartmentsQuery, tags=["people"]
-    )
+    @operation(summary="Departments I may see, by name", answer=page_of(DepartmentAnswer), query=DepartmentsQuery, tags=["people"])
     def get(self, call: Call) -> Any:
         asked = dict(call.query)
         found = selectors.departments(call.membership, cursor=unseal(asked.pop("cursor", None), name="departments"), **asked)

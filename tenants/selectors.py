@@ -84,9 +84,7 @@ def one_branch(membership: Membership, branch_id: Any) -> dict[str, Any]:
     return found
 
 
-def departments(
-    membership: Membership, *, q: str = "", branch: str | None = None, cursor: Cursor | None = None, limit: int
-) -> Page:
+def departments(membership: Membership, *, q: str = "", branch: str | None = None, cursor: Cursor | None = None, limit: int) -> Page:
     rows = _matching(access.departments_for(membership), q, fields=("name",))
     if branch is not None:
         rows = rows.filter(branch_id=branch)
@@ -154,9 +152,7 @@ def employee(row: dict[str, Any]) -> dict[str, Any]:
         "hired_on": row["hired_on"],
         "personality_traits": row["personality_traits"],
         "behavioral_patterns": row["behavioral_patterns"],
-        "compatibility": {
-            name: row[f"compatibility_{name}"] for name in ("job_role", "department", "company", "industry")
-        },
+        "compatibility": {name: row[f"compatibility_{name}"] for name in ("job_role", "department", "company", "industry")},
         "astrology": {
             "sun_sign": row["sun_sign"] or None,
             "moon_sign": row["moon_sign"] or None,

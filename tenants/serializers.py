@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from config.api import Id, Number, PageQuery, Strict, Text, Word
+from config.api import Id, PageQuery, Text, Word
 from tenants.choices import AccountType, EmploymentStatus, ZodiacSign
 from tenants.roles import Role
 
@@ -28,18 +28,18 @@ class Score(serializers.DecimalField):
 
 
 class EmployeesQuery(PageQuery):
-    q = Text(required=False, max_length=200, help_text="Words of a name, an email, a number or a job title; all must match.")
+    q = Text(required=False, allow_blank=True, max_length=200, help_text="Words of a name, an email, a number or a job title; all must match.")
     branch = Id(required=False)
     department = Id(required=False)
     status = Word(required=False, choices=EmploymentStatus.choices)
 
 
 class BranchesQuery(PageQuery):
-    q = Text(required=False, max_length=200, help_text="Words of the name or the location; all must match.")
+    q = Text(required=False, allow_blank=True, max_length=200, help_text="Words of the name or the location; all must match.")
 
 
 class DepartmentsQuery(PageQuery):
-    q = Text(required=False, max_length=200, help_text="Words of the name; all must match.")
+    q = Text(required=False, allow_blank=True, max_length=200, help_text="Words of the name; all must match.")
     branch = Id(required=False)
 
 

@@ -12,13 +12,14 @@ from rest_framework.exceptions import ParseError
 
 from config import json
 
+names = some.text(some.characters(exclude_categories=["Cs"]))
 plain = some.recursive(
     some.none()
     | some.booleans()
     | some.integers(min_value=-(2**63), max_value=2**63)
     | some.floats(allow_nan=False, allow_infinity=False)
-    | some.text(some.characters(exclude_categories=["Cs"])),
-    lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(some.characters(exclude_categories=["Cs"])), inner, max_size=4),
+    | names,
+    lambda inner: some.lists(inner, max_size=4) | some.dictionaries(names, inner, max_size=4),
     max_leaves=20,
 )
 
