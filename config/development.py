@@ -56,4 +56,3 @@ def publish(folder: Path, *, environment: Mapping[str, str]) -> None:
 
 def withdraw(folder: Path) -> None:
     (folder / ADDRESSES).unlink(missing_ok=True)
-

@@ -64,7 +64,8 @@ async def readyz(request: HttpRequest) -> HttpResponse:
     body = {
         "ready": ready,
         "stores": {
-            finding.store: {"ok": not finding.problem, "ms": finding.milliseconds} | ({"problem": finding.problem} if finding.problem else {})
+            finding.store: {"ok": not finding.problem, "ms": finding.milliseconds}
+            | ({"problem": finding.problem} if finding.problem else {})
             for finding in findings
         },
         "last_fill": {"at": last_fill.isoformat(), "age_seconds": age(last_fill)} if last_fill else "never",

@@ -5,7 +5,7 @@ from typing import Any
 import pymongo
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config import mongo, mongo_migrations
+from config import mongo, mongo_runner
 
 
 class Command(BaseCommand):
@@ -20,14 +20,14 @@ class Command(BaseCommand):
         try:
             with pymongo.timeout(None):
                 if options["plan"]:
-                    steps = mongo_migrations.plan(database, to=options["to"])
+                    steps = mongo_runner.plan(database, to=options["to"])
                     for step in steps:
                         self.stdout.write(f"{'up  ' if step.up else 'down'} {step.migration.version} {step.migration.name}")
                     if not steps:
                         self.stdout.write("Nothing to do.")
                     return
-                done = list(mongo_migrations.run(database, to=options["to"], tell=self._tell))
-        except mongo_migrations.MigrationError as error:
+                done = list(mongo_runner.run(database, to=options["to"], tell=self._tell))
+        except mongo_runner.MigrationError as error:
             raise CommandError(str(error)) from error
         except mongo.AWAY as error:
             raise CommandError("MongoDB cannot be reached. Start it, or set MONGODB_URI, and run this again.") from error

@@ -4,6 +4,7 @@ from django.core.management import BaseCommand, CommandParser, call_command
 
 STEPS = (
     ("migrate", "Tables in PostgreSQL", {"interactive": False, "verbosity": 0}),
+    ("maintain_partitions", "Partitions of the days ahead", {}),
     ("mongo_migrate", "Collections and indexes in MongoDB", {}),
     ("sync_schedule", "Periodic tasks", {}),
 )
