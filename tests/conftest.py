@@ -7,6 +7,7 @@ from django.core.management import call_command
 
 from config import loop, mongo, redis
 from tests import services as plugin
+from tests import tenancy
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +19,12 @@ def services():
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings():
     """One database for each test process; its servers are its own."""
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings):
+    """Argon2 takes its time by design; the cast's seven passwords would take most of a test's."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +56,14 @@ async def _close_clients_of_the_loop(request):
     if "asyncio" in request.keywords:
         await mongo.close()
         await redis.close()
+
+
+@pytest.fixture(autouse=True)
+def _every_command_names_its_organization():
+    """Fails the test that sent MongoDB a command on tenants' documents without saying whose (tests/tenancy.py)."""
+    tenancy.watcher.take()
+    yield
+    assert tenancy.watcher.take() == []
 
 
 def pytest_sessionfinish(session) -> None:

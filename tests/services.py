@@ -8,7 +8,10 @@ import os
 import sys
 
 from config import local_services
+from tests import mongo_commands
 
+# Registers with PyMongo as it is imported, before there is a client.
+assert mongo_commands.watcher
 _stack = contextlib.ExitStack()
 services: local_services.LocalServices | None = None
 
@@ -36,5 +39,4 @@ for _name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "EMAIL_URL"):
 if not _only_distributes():
     services = _stack.enter_context(local_services.throwaway())
     os.environ.update(services.environment)
-    os.environ["MONGODB_DATABASE"] = "test_parley"
     os.environ["DATA_DIR"] = str(services.root / "data")
