@@ -16,22 +16,17 @@ _NUMBER_AT = len('{"conversation":"00000000-0000-0000-0000-000000000000","n":')
 class EventType(StrEnum):
     MESSAGE = "message"
     DELTA = "delta"
-    TYPING = "typing"
-    PRESENCE = "presence"
-    PARTICIPANTS = "participants"
     CONVERSATION = "conversation"
-    ESCALATION = "escalation"
 
 
 class Do(StrEnum):
-    """What a client may ask for over the socket. Frames of later rooms join here."""
+    """What a client may ask for over the socket."""
 
     JOIN = "join"
     LEAVE = "leave"
     SEND = "send"
     STOP = "stop"
     RETRY = "retry"
-    TYPING = "typing"
 
 
 class Close:
@@ -69,11 +64,6 @@ def delta(*, conversation_id: str, message_id: str, attempt: int, offset: int, t
         conversation_id,
         b'"event":"delta","message":"%b","attempt":%d,"offset":%d,"text":%b}' % (message_id.encode(), attempt, offset, orjson.dumps(text)),
     )
-
-
-def typing(*, conversation_id: str, user_id: str, name: str, on: bool) -> Draft:
-    fields = orjson.dumps({"event": EventType.TYPING, "user": user_id, "name": name, "on": on})
-    return Draft(conversation_id, fields[1:])
 
 
 def number_of(event: bytes) -> int:

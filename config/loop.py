@@ -8,10 +8,12 @@ import asyncio
 import concurrent.futures
 import contextvars
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import uvloop
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 T = TypeVar("T")
 
@@ -46,6 +48,18 @@ def submit(coroutine: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
 def run(coroutine: Coroutine[Any, Any, T], *, timeout: float | None = None) -> T:
     """Runs the coroutine on the background loop and waits for what it returns. Never call it on that loop."""
     return submit(coroutine).result(timeout)
+
+
+async def in_thread(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Runs synchronous code that asks PostgreSQL, for a coroutine: in a thread, which gives its connection back afterwards."""
+    return await sync_to_async(_giving_back, thread_sensitive=False)(function, *args, **kwargs)
+
+
+def _giving_back(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    try:
+        return function(*args, **kwargs)
+    finally:
+        connections.close_all()
 
 
 def _copy_into(result: "concurrent.futures.Future[T]"):

@@ -7,6 +7,8 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -134,7 +136,10 @@ TEMPLATES = [
 
 DATABASE_URL = required_in_production("DATABASE_URL", f"postgresql://postgres@/parley?host={DATA_DIR}/run")
 MONGODB_URI = required_in_production("MONGODB_URI", "mongodb://127.0.0.1:27117/?replicaSet=rs0")
-MONGODB_DATABASE = env.str("MONGODB_DATABASE", "parley")
+try:
+    MONGODB_DATABASE = parse_uri(MONGODB_URI)["database"] or "parley"
+except PyMongoError as error:
+    raise ImproperlyConfigured(f"MONGODB_URI is malformed: {error}") from error
 REDIS_URL = required_in_production("REDIS_URL", f"unix://{DATA_DIR}/run/valkey.sock?db=0")
 CELERY_BROKER_URL = required_in_production(
     "CELERY_BROKER_URL", f"redis+socket://{DATA_DIR}/run/valkey.sock?virtual_host=1"

@@ -148,8 +148,7 @@ def scope_principal(scope: Mapping[str, Any], *, organization: str) -> Principal
     session_key = cookie(headers.get("cookie", ""), settings.SESSION_COOKIE_NAME)
     if session_key is None or not is_own_origin(headers):
         return None
-    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    user = get_user(SimpleNamespace(session=session))
+    user = _user_of_session(session_key)
     if not user.is_authenticated:
         return None
     try:
@@ -157,6 +156,16 @@ def scope_principal(scope: Mapping[str, Any], *, organization: str) -> Principal
     except access.NotFound:
         return None
     return Principal(user=user, membership=membership, session_key=session_key)
+
+
+def is_signed_out(principal: Principal) -> bool:
+    """True if the sign-in itself is gone: the session ended. A revoked key was never one."""
+    return principal.session_key is not None and not _user_of_session(principal.session_key).is_authenticated
+
+
+def _user_of_session(session_key: str) -> Any:
+    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    return get_user(SimpleNamespace(session=session))
 
 
 async def ascope_principal(scope: Mapping[str, Any], *, organization: str) -> Principal | None:

@@ -5,10 +5,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.db.models import TextChoices
 
+from config import loop
 from tenants.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def granted() -> frozenset[tuple[str, str]]:
 async def refresh() -> None:
     """For code on an event loop, which may not wait for a query: awaited before the first question, it makes `may` up to date."""
     if time.monotonic() - _read_at >= FRESH_SECONDS:
-        await sync_to_async(granted, thread_sensitive=False)()
+        await loop.in_thread(granted)
 
 
 def forget() -> None:

@@ -3,12 +3,10 @@
 import asyncio
 from dataclasses import dataclass
 
-from asgiref.sync import sync_to_async
-
 from chat.choices import MessageRole, MessageStatus
 from chat.documents import Conversation, Message
 from chat.records import ConversationRecord, MessageRecord
-from config import mongo
+from config import loop, mongo
 from integrations.providers.base import Code, ProviderError
 from tenants import access, roles, scoping
 from tenants.models import Employee
@@ -48,7 +46,7 @@ class AnswerContext:
 async def for_answer(answer: MessageRecord) -> AnswerContext:
     """Reads it with the rights of the person who asked, as they are now. Raises `ProviderError` where they have lost them."""
     conversation, messages = await asyncio.gather(_conversation(answer), _messages_before(answer))
-    subjects = await sync_to_async(_subjects, thread_sensitive=False)(answer, conversation.subject_employee_ids)
+    subjects = await loop.in_thread(_subjects, answer, conversation.subject_employee_ids)
     question = next((message for message in reversed(messages) if message.id == answer.answer_to), None)
     if question is None:
         raise ProviderError(Code.NO_MODEL, "The question of this answer is gone. Ask again.", permanent=True)
@@ -88,7 +86,7 @@ def _tells_something(message: MessageRecord) -> bool:
 def _subjects(answer: MessageRecord, employee_ids: tuple[str, ...]) -> tuple[Subject, ...]:
     with scoping.tenant(answer.organization_id):
         try:
-            membership = access.membership_by_id(answer.user_id, answer.organization_id)
+            membership = access.membership_in(answer.organization_id, user_id=answer.user_id)
             roles.require(membership, "chat:message:send")
         except (access.NotFound, access.Forbidden) as error:
             raise ProviderError(

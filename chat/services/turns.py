@@ -173,7 +173,9 @@ async def aretry(membership: Membership, answer: MessageRecord, *, now: datetime
                 M.updated_at: now,
                 M.lease: _waiting(now),
             },
-            "$unset": dict.fromkeys((M.error_details, M.stop_requested_at, M.finish_reason, M.ai_model, M.ai_response_metadata, M.started_at), ""),
+            "$unset": dict.fromkeys(
+                (M.error_details, M.stop_requested_at, M.finish_reason, M.ai_model, M.ai_response_metadata, M.started_at), ""
+            ),
         },
         return_document=ReturnDocument.AFTER,
     )

@@ -4,7 +4,7 @@ A migration is a module `<app>/mongo_migrations/<version>_<name>.py` with `up(da
 changed, as sentences, and may be killed and run again. Versions are four digits and count across apps.
 """
 
-import importlib
+import importlib.util
 import pkgutil
 import time
 from collections.abc import Callable, Iterator

@@ -1,0 +1,212 @@
+"""The socket of a tab, `ws/o/<organization>/`: it admits, joins and forwards. It never calls a provider and never waits for one."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import Any
+
+import orjson
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import DatabaseError
+
+from chat import access, frames, selectors
+from chat.events import Close, Do
+from chat.realtime import stream
+from chat.realtime.doorkeeper import doorkeeper
+from chat.realtime.hub import Listener, hub
+from chat.services import errors, turns
+from config import mongo, redis
+from tenants import access as people
+from tenants.authentication import Principal
+
+log = logging.getLogger(__name__)
+
+BACKLOG_LIMIT = 4 * 1024 * 1024  # bytes waiting for a client that does not keep up
+JOINED_MOST = 50  # conversations of one tab
+RESET_AGAIN_SECONDS = 1.0
+
+
+class ChatConsumer(AsyncWebsocketConsumer):
+    """One tab of one person in one organization."""
+
+    principal: Principal
+    organization: str
+    heard_at: float
+
+    async def connect(self) -> None:
+        self.organization = self.scope["url_route"]["kwargs"]["organization"]
+        self._listeners: dict[str, Listener] = {}
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._sending: asyncio.Task | None = None
+        self._resetting: set[asyncio.Task] = set()
+        self._gone = False
+        try:
+            principal = await doorkeeper().admit(self.scope, organization=self.organization)
+        except DatabaseError:
+            await self.accept()
+            await self.close(Close.RESTART)
+            return
+        await self.accept()
+        if principal is None:
+            # Accepted first: a browser hears the close code of a socket only if it was open.
+            await self.close(Close.SIGNED_OUT)
+            return
+        self.principal = principal
+        self.heard_at = time.monotonic()
+        doorkeeper().enter(self)
+
+    async def disconnect(self, code: int) -> None:
+        self._gone = True
+        for listener in self._listeners.values():
+            hub().leave(listener)
+        for task in self._resetting:
+            task.cancel()
+        if hasattr(self, "principal"):
+            doorkeeper().leave(self)
+
+    async def turn_away(self, code: int) -> None:
+        """Closes the socket: the person may no longer be here, was silent, or reads too slowly."""
+        self._gone = True
+        await self.close(code)
+
+    # What the client asks for -----------------------------------------------------------------------------------------
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self._gone or not hasattr(self, "principal"):
+            return
+        self.heard_at = time.monotonic()
+        ref = None
+        try:
+            if text_data is None:
+                raise frames.BadFrame("malformed", "A frame is text, not binary.")
+            frame = frames.read(text_data)
+            ref = frame.ref
+            await self._do(frame)
+        except frames.BadFrame as error:
+            await self._refuse(error.ref, error.code, error.sentence)
+        except errors.ChatError as error:
+            await self._refuse(ref, error.code, error.sentence, retry_after=error.retry_after)
+        except people.NotFound:
+            await self._refuse(ref, "not_found", "That does not exist, or is not yours to see.")
+        except people.Forbidden as error:
+            await self._refuse(ref, "forbidden", str(error))
+        except (*mongo.AWAY, DatabaseError):
+            away = errors.StoreAway()
+            await self._refuse(ref, away.code, away.sentence, retry_after=away.retry_after)
+        except Exception:
+            log.exception("A frame failed.")
+            await self._refuse(ref, "internal_error", "Something went wrong on our side. Try again; we have been told.")
+
+    async def _do(self, frame: frames.Frame) -> None:
+        given, membership = frame.fields, self.principal.membership
+        match frame.do:
+            case Do.JOIN:
+                await self._join(given["conversation"], after=given.get("after"), ref=frame.ref)
+            case Do.LEAVE:
+                listener = self._listeners.pop(access.key(given["conversation"]), None)
+                if listener is not None:
+                    hub().leave(listener)
+                await self._say({"ack": frame.ref})
+            case Do.SEND:
+                conversation = await access.aconversation_for(membership, given["conversation"])
+                taken = await turns.asubmit(membership, conversation, text=given["text"], client_id=given["client_id"])
+                answer = taken.answer.as_json() if taken.answer else None
+                await self._say({"ack": frame.ref, "message": taken.message.as_json(), "answer": answer})
+            case Do.STOP:
+                answer = await turns.astop(membership, await access.amessage_for(membership, given["message"]))
+                await self._say({"ack": frame.ref, "message": answer.as_json()})
+            case Do.RETRY:
+                answer = await turns.aretry(membership, await access.amessage_for(membership, given["message"]))
+                await self._say({"ack": frame.ref, "message": answer.as_json()})
+
+    async def _join(self, conversation_id: str, *, after: int | None, ref: Any) -> None:
+        """From `after` on if the stream has all of it; with a snapshot, or a reset, otherwise."""
+        conversation = await access.aconversation_for(self.principal.membership, conversation_id)
+        if len(self._listeners) >= JOINED_MOST and conversation.id not in self._listeners:
+            raise frames.BadFrame("too_many_joined", f"A tab joins at most {JOINED_MOST} conversations.", ref=ref)
+        if (before := self._listeners.pop(conversation.id, None)) is not None:
+            hub().leave(before)
+        listener = self._listeners[conversation.id] = await hub().listen(conversation.id, self)
+        if after:
+            missed = await self._missed(conversation.id, after=after)
+            if missed is not None:
+                await self._say({"joined": conversation.id, "n": after, "snapshot": None, "ref": ref})
+                listener.resume(after=after)
+                return
+        snapshot = await selectors.snapshot(conversation)
+        name = "reset" if after else "joined"
+        await self._say({name: conversation.id, "n": snapshot.n, "snapshot": snapshot.as_json(), "ref": ref})
+        listener.resume(after=snapshot.n)
+
+    async def _missed(self, conversation_id: str, *, after: int) -> list[bytes] | None:
+        client = redis.async_client()
+        try:
+            place = await stream.position(client, conversation_id)
+            if place.fresh or place.n < after:
+                return None
+            return await stream.since(client, conversation_id, after=after) if place.n > after else []
+        except redis.AWAY:
+            return None
+
+    # What the client is told ------------------------------------------------------------------------------------------
+
+    async def _say(self, frame: dict[str, Any]) -> None:
+        """Answers take their place behind the events that were handed over before."""
+        self._queue(orjson.dumps(frame))
+
+    async def _refuse(self, ref: Any, code: str, sentence: str, *, retry_after: float | None = None) -> None:
+        error: dict[str, Any] = {"code": code, "detail": sentence}
+        if retry_after is not None:
+            error["retry_after"] = retry_after
+        await self._say({"error": error, "ref": ref})
+
+    def deliver(self, conversation_id: str, event: bytes) -> None:
+        self._queue(event)
+
+    def _queue(self, frame: bytes) -> None:
+        if self._gone:
+            return
+        self._waiting.append(frame)
+        self._waiting_bytes += len(frame)
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_all())
+        elif self._waiting_bytes > BACKLOG_LIMIT:
+            self._waiting.clear()
+            self._resetting.add(asyncio.create_task(self.turn_away(Close.TOO_SLOW)))
+            self._gone = True
+
+    async def _send_all(self) -> None:
+        try:
+            while self._waiting and not self._gone:
+                frame = self._waiting.popleft()
+                self._waiting_bytes -= len(frame)
+                await self.base_send({"type": "websocket.send", "text": frame.decode()})
+        except Exception:
+            self._gone = True  # the client hung up between two frames; `disconnect` follows
+        finally:
+            self._sending = None
+
+    def reset(self, conversation_id: str) -> None:
+        task = asyncio.create_task(self._reset(conversation_id))
+        self._resetting.add(task)
+        task.add_done_callback(self._resetting.discard)
+
+    async def _reset(self, conversation_id: str) -> None:
+        """Starts a conversation again from a snapshot; asks until both stores are there."""
+        while not self._gone and (listener := self._listeners.get(conversation_id)) is not None:
+            try:
+                conversation = await access.aconversation_for(self.principal.membership, conversation_id)
+                snapshot = await selectors.snapshot(conversation)
+            except people.NotFound:
+                hub().leave(self._listeners.pop(conversation_id))
+                await self._refuse(None, "not_found", "This conversation is no longer there.")
+                return
+            except mongo.AWAY:
+                snapshot = None
+            if snapshot is not None and snapshot.n:
+                await self._say({"reset": conversation_id, "n": snapshot.n, "snapshot": snapshot.as_json()})
+                listener.resume(after=snapshot.n)
+                return
+            await asyncio.sleep(RESET_AGAIN_SECONDS)

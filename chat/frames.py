@@ -1,0 +1,76 @@
+"""What a client may send over the socket: a fixed table of frames, each with its fields and their types."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from chat.events import Do
+
+
+class BadFrame(Exception):
+    """The frame is not one of ours. `ref` is repeated so that the client knows which."""
+
+    def __init__(self, code: str, sentence: str, *, ref: Any = None) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+        self.ref = ref
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    kind: type
+    required: bool = True
+    most: int = 64  # characters of a text, the greatest of numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    do: Do
+    ref: str | int | None
+    fields: dict[str, Any]
+
+
+CONVERSATION = Field(str)
+TABLE: dict[Do, dict[str, Field]] = {
+    Do.JOIN: {"conversation": CONVERSATION, "after": Field(int, required=False, most=2**53)},
+    Do.LEAVE: {"conversation": CONVERSATION},
+    Do.SEND: {"conversation": CONVERSATION, "text": Field(str, most=settings.SOCKET_FRAME_LIMIT), "client_id": Field(str, most=100)},
+    Do.STOP: {"message": Field(str)},
+    Do.RETRY: {"message": Field(str)},
+}
+
+
+def read(text: str) -> Frame:
+    """The frame in this text; `BadFrame` says what is wrong with any other text."""
+    if len(text.encode()) > settings.SOCKET_FRAME_LIMIT:
+        raise BadFrame("frame_too_big", f"A frame has at most {settings.SOCKET_FRAME_LIMIT:,} bytes.")
+    try:
+        raw = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise BadFrame("malformed", "A frame is one JSON object.") from None
+    if not isinstance(raw, dict):
+        raise BadFrame("malformed", "A frame is one JSON object.")
+    ref = raw.pop("ref", None)
+    if not (ref is None or (isinstance(ref, str) and len(ref) <= 100) or type(ref) is int):
+        raise BadFrame("wrong_type", "`ref` is a short text or a whole number.")
+    do = raw.pop("do", None)
+    if not isinstance(do, str) or do not in TABLE:
+        raise BadFrame("unknown_frame", f"`do` is one of {', '.join(TABLE)}.", ref=ref)
+    fields = TABLE[Do(do)]
+    if unknown := raw.keys() - fields.keys():
+        raise BadFrame("unknown_field", f"`{do}` has no field {sorted(unknown)[0][:50]!r}.", ref=ref)
+    for name, field in fields.items():
+        value = raw.get(name)
+        if value is None:
+            if field.required:
+                raise BadFrame("missing_field", f"`{do}` needs the field `{name}`.", ref=ref)
+        elif type(value) is not field.kind:
+            raise BadFrame("wrong_type", f"`{name}` is a {'text' if field.kind is str else 'whole number'}.", ref=ref)
+        elif isinstance(value, str) and not 0 < len(value) <= field.most:
+            raise BadFrame("wrong_length", f"`{name}` has 1 to {field.most:,} characters.", ref=ref)
+        elif isinstance(value, int) and not 0 <= value <= field.most:
+            raise BadFrame("out_of_range", f"`{name}` is between 0 and {field.most:,}.", ref=ref)
+    return Frame(do=Do(do), ref=ref, fields=raw)
