@@ -9,8 +9,9 @@ for. A client belongs to the event loop it was made in.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import httptools
 
@@ -18,6 +19,7 @@ from integrations import egress
 
 LARGEST_HEAD = 64 * 1024  # bytes of headers
 BUFFERED = 1024 * 1024  # bytes that may wait for a slow reader before the server is made to wait
+END_MARK_SECONDS = 1.0  # for the end mark of a body that is of no more interest
 KEPT_ALIVE = 15.0  # seconds; below what servers commonly allow, so that a reused connection is seldom a dead one
 
 
@@ -65,6 +67,7 @@ class Connection(asyncio.Protocol):
         self.watch: asyncio.TimerHandle | None = None
         self.busy = False
         self.reused = False
+        self.then: Callable[[], None] | None = None
         self.forget = lambda connection: None
 
     # An exchange -------------------------------------------------------------------------------------------------------
@@ -84,6 +87,7 @@ class Connection(asyncio.Protocol):
         self.waiting_bytes = 0
         self.paused = False
         self.complete = False
+        self.reusable = False
         self.spoiled = False
         self.heard = False
         self.error: WireError | None = None
@@ -123,11 +127,12 @@ class Connection(asyncio.Protocol):
     def release(self) -> bool:
         """Ends the exchange. True if the connection may serve another; otherwise it is closed at once."""
         self.busy = False
+        self.then = None
         if self.watch is not None:
             self.watch.cancel()
             self.watch = None
         if self.complete and self.error is None and self.transport is not None and not self.transport.is_closing():
-            if self.delimited and not self.spoiled and self.parser.should_keep_alive():
+            if self.reusable and not self.spoiled:
                 return True
         self.abort()
         return False
@@ -135,6 +140,12 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         if self.transport is not None:
             self.transport.abort()
+
+    def look_again(self) -> None:
+        """A limit was changed."""
+        if self.watch is not None:
+            self.watch.cancel()
+        self._look_at_the_clock()
 
     async def _wait(self) -> None:
         self.waiter = self.loop.create_future()
@@ -233,6 +244,7 @@ class Connection(asyncio.Protocol):
             self.headers.clear()
             return
         self.status = status
+        self.reusable = self.parser.should_keep_alive()  # the parser forgets it with the end of the message
         self.head_done = True
 
     def on_body(self, piece: bytes) -> None:
@@ -250,8 +262,11 @@ class Connection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def on_message_complete(self) -> None:
-        if self.head_done:
+        if self.head_done and not self.complete:
             self.complete = True
+            if self.then is not None:
+                # Not yet: what follows in the same read is not ours, and shows that this connection is not to be trusted.
+                self.loop.call_soon(self.then)
 
 
 class Client:
@@ -318,7 +333,9 @@ class Client:
                 return connection
         return None
 
-    def _keep(self, connection: Connection) -> None:
+    def _end(self, connection: Connection) -> None:
+        if not connection.release():
+            return
         timer = connection.loop.call_later(KEPT_ALIVE, connection.abort)
         self._idle.append((connection, timer))
 
@@ -356,12 +373,20 @@ class Response:
         connection = self._connection
         if connection is not None and not connection.complete:
             connection.deadline = min(connection.deadline, connection.loop.time() + seconds)
-            if connection.watch is not None:
-                connection.watch.cancel()
-            connection._look_at_the_clock()
+            connection.look_again()
 
-    def close(self) -> None:
-        """Frees the connection: for reuse if the answer was read to its end, otherwise the server sees it closed at once."""
+    def close(self, *, over: bool = False) -> None:
+        """Frees the connection: for reuse if the answer was read to its end, otherwise the server sees it closed at once.
+
+        `over` says that nothing of the body is wanted any more but its end mark, which a server may send a moment later: it is
+        waited for, by the connection and not by the caller.
+        """
         connection, self._connection = self._connection, None
-        if connection is not None and connection.release():
-            self._client._keep(connection)
+        if connection is None:
+            return
+        if over and not connection.complete and connection.error is None:
+            connection.deadline = min(connection.deadline, connection.loop.time() + END_MARK_SECONDS)
+            connection.then = partial(self._client._end, connection)
+            connection.look_again()
+            return
+        self._client._end(connection)

@@ -66,7 +66,7 @@ class OpenAI:
             if not answer.finish_reason:
                 raise _broken(problem, begun=answer.begun) from problem
         finally:
-            response.close()
+            response.close(over=answer.over)
         yield answer.ending()
 
     async def complete(self, request: CompletionRequest, *, model: str) -> tuple[str, Ending]:
