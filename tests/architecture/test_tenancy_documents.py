@@ -5,6 +5,7 @@ import uuid
 
 import mongoengine
 import pytest
+from bson import json_util
 from hypothesis import given
 from hypothesis import strategies as st
 from mongoengine import IntField, ListField, StringField
@@ -70,7 +71,7 @@ DOORS = {
     "first": lambda papers: papers.first(),
     "from_json": lambda papers: papers.from_json("[]"),
     "get": lambda papers: papers.get(title="one"),
-    "in_bulk": lambda papers: papers.in_bulk([1]),
+    "in_bulk": lambda papers: papers.in_bulk(["0" * 24]),
     "insert": lambda papers: papers.insert(Paper(organization_id=ACME, title="new")),
     "item_frequencies": lambda papers: papers.item_frequencies("words"),
     "map_reduce": lambda papers: papers.map_reduce("", "", "inline"),
@@ -81,7 +82,7 @@ DOORS = {
     "scalar": lambda papers: list(papers.scalar("title")),
     "select_related": lambda papers: papers.select_related(),
     "sum": lambda papers: papers.sum("pages"),
-    "to_json": lambda papers: papers.to_json(),
+    "to_json": lambda papers: papers.to_json(json_options=json_util.DEFAULT_JSON_OPTIONS),
     "update": lambda papers: papers.update(title="new"),
     "update_one": lambda papers: papers.update_one(title="new"),
     "upsert_one": lambda papers: papers.upsert_one(title="new"),
