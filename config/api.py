@@ -474,6 +474,10 @@ class Endpoint(APIView):
     content_negotiation_class = FirstRenderer
     metadata_class = None
 
+    @property
+    def allowed_methods(self) -> list[str]:
+        return [method for method in super().allowed_methods if method != "OPTIONS"]
+
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         # REST framework takes a body without Content-Length (sent in chunks) for no body.
         if "CONTENT_LENGTH" not in request.META and request.META.get("HTTP_TRANSFER_ENCODING"):
