@@ -267,6 +267,7 @@ def _conversation_page(
     else:
         page = selectors.messages(conversation, before=before)
         n, shown, earlier = 0, page.results, page.before
+    subjects = _subjects(membership, conversation)
     may_write = conversation.status == ConversationStatus.ACTIVE and roles.may(membership, "chat:message:send")
     return _render(
         request,
@@ -283,7 +284,8 @@ def _conversation_page(
         on_its_way=any(message.status in ON_THEIR_WAY for message in shown),
         may_send=may_write,
         may_change=conversation.user_id == str(membership.user_id) and roles.may(membership, "chat:conversation:update"),
-        subjects=_subjects(membership, conversation),
+        names={str(subject.pk): subject.name for subject in subjects},
+        about=_about(conversation, subjects),
         type_line=_LINES.get(conversation.type or "", ""),
         text_limit=settings.TEXT_LIMIT,
         blank_question=_blank(MessageRole.USER),
@@ -309,6 +311,13 @@ def _subjects(membership: Membership, conversation: ConversationRecord) -> list[
     wanted = conversation.subject_employee_ids
     found = people_access.employees_for(membership).in_bulk([UUID(value) for value in wanted])
     return [found[UUID(value)] for value in wanted if UUID(value) in found]
+
+
+def _about(conversation: ConversationRecord, subjects: list[Any]) -> str:
+    """Whom it is about, where the title does not say it already."""
+    named = ", ".join(subject.name for subject in subjects[:3])
+    more = f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
+    return "" if named in conversation.title else named + more
 
 
 def _blank(role: MessageRole) -> dict[str, Any]:

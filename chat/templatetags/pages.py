@@ -1,5 +1,6 @@
 """What templates need to show a thing and Django does not bring: moments from JSON, initials, dressed form fields."""
 
+import json
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -90,8 +91,33 @@ def facts(message: dict[str, Any]) -> str:
         tokens = (message["usage"]["input_tokens"] or 0) + (message["usage"]["output_tokens"] or 0)
         cost = message["usage"]["cost"]
         said.append(f"{tokens:,} tokens")
-        said.append("cost unknown" if cost is None else f"${Decimal(cost):.4f}")
+        said.append("cost unknown" if cost is None else _dollars(Decimal(cost)))
     return " · ".join(said)
+
+
+@register.filter
+def source_name(source: str, names: dict[str, str]) -> str:
+    """What an answer rests on, by name where it is a record of somebody the reader may see. `thread.js` says the same."""
+    kind, _, key = source.partition(":")
+    if kind != "employee":
+        return source
+    return f"{names[key]}’s record" if key in names else "The record of an employee"
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """JSON for a data attribute; the template escapes it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _dollars(amount: Decimal) -> str:
+    return f"${amount:.4f}" if amount else "no cost"
+
+
+@register.filter
+def short_title(conversation: dict[str, Any]) -> str:
+    """The title, without the sort of conversation that made titles begin with and that stands beside it anyway."""
+    return str(conversation["title"]).removeprefix(f"{sort(conversation)}: ")
 
 
 @register.filter

@@ -5,6 +5,7 @@ const LONGEST_PAUSE = 15_000;
 const ANSWER_WITHIN = 10_000;
 const QUIET = 25_000;
 const ALIVE_WITHIN = 8_000;
+const IDLE = 4408;
 
 /** Closings after which connecting again is pointless, with what to tell the reader. */
 const ENDINGS = { 4401: "signed-out", 4403: "not-allowed" };
@@ -33,6 +34,7 @@ export class Connection {
   #timer = 0;
   #beat = 0;
   #lastHeard = 0;
+  #pinged = 0;
 
   /**
    * `heard(frame)` gets every frame that answers no request; `changed(state)` gets "open", "away", "signed-out" or "not-allowed";
@@ -107,10 +109,15 @@ export class Connection {
     act();
   }
 
+  /** Called every second; in a tab that is not looked at, browsers call it far less often. */
   #keepAlive() {
-    const quiet = Date.now() - this.#lastHeard;
-    if (quiet > QUIET + ALIVE_WITHIN) this.#drop();
-    else if (quiet > QUIET && this.#waiting.size === 0) this.request(this.#ping()).catch(() => {});
+    const now = Date.now();
+    if (this.#pinged > this.#lastHeard) {
+      if (now - this.#pinged > ALIVE_WITHIN) this.#drop();
+    } else if (now - this.#lastHeard > QUIET) {
+      this.#pinged = now;
+      this.request(this.#ping()).catch(() => {});
+    }
   }
 
   /** Gives the socket up without waiting for the other side, which may be gone. */
@@ -131,6 +138,7 @@ export class Connection {
       return;
     }
     this.#setState("away");
+    if (code === IDLE && document.visibilityState === "hidden") return; // until somebody looks again
     const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures, LONGEST_PAUSE);
     this.#failures += 1;
     this.#timer = setTimeout(() => this.#connect(), pause * (0.5 + Math.random()));

@@ -1,0 +1,359 @@
+// The conversation page: one socket for the tab, the transcript it keeps, the thread that shows it and the composer.
+
+import "../tenants/page.js";
+import "./inbox.js";
+import { Announcer } from "./announcer.js";
+import { Composer } from "./composer.js";
+import { Outbox } from "./outbox.js";
+import { Away, Connection, Refused } from "./socket.js";
+import { Thread } from "./thread.js";
+import { Transcript } from "./transcript.js";
+
+const HISTORY_PAGE = 50;
+const FRAME_LIMIT = 60_000; // bytes; the server takes 64 KiB
+const LOOK_AGAIN = 2_500; // milliseconds between two looks for an answer while there is no socket
+const SEND_AGAIN = 2_000;
+const SAY_RECONNECTING_AFTER = 600;
+// Refusals that pass by themselves: the question is kept and sent again.
+const PASSING = new Set(["store_away", "unavailable"]);
+
+const room = document.querySelector("[data-room]");
+const { conversation, organization, user } = room.dataset;
+const isOlder = room.dataset.older === "true";
+const find = (name) => room.querySelector(`[data-${name}]`);
+
+const thread = new Thread(room);
+const transcript = new Transcript(Number(room.dataset.n));
+const announcer = new Announcer(find("announcements"));
+const outbox = new Outbox(`parley:outbox:${user}:${conversation}`);
+const problem = find("problem");
+const csrf = room.querySelector("#act [name=csrfmiddlewaretoken]").value;
+
+let connection = null;
+let composer = null;
+let joined = false;
+let delivering = false;
+let hasEarlier = room.dataset.earlier === "true";
+
+// What the server says ---------------------------------------------------------------------------------------------------
+
+function heard(frame) {
+  if ("event" in frame) {
+    if (frame.conversation === conversation) happened(frame);
+  } else if (frame.joined === conversation || frame.reset === conversation) {
+    arrived(frame);
+  } else if (frame.error) {
+    showProblem(frame.error.detail);
+  }
+}
+
+function happened(event) {
+  const result = transcript.apply(event);
+  if (result.kind === "delta") {
+    thread.append(result.message, result.text);
+    announcer.feed(result.text);
+  } else if (result.kind === "message") {
+    showMessage(result.message);
+  } else if (result.kind === "conversation") {
+    showConversation(result.value);
+  } else if (result.kind === "gap") {
+    join(transcript.n);
+  } else if (result.kind === "hole") {
+    join(0);
+  }
+  showControls();
+}
+
+function showMessage(message) {
+  acknowledge(message.client_id);
+  thread.show(message);
+  if (message.role === "user") return;
+  if (message.status === "sent") announcer.finish("The answer is complete.");
+  else if (message.status === "cancelled") announcer.finish("The answer was stopped.");
+  else if (message.status === "error" || message.status === "interrupted") announcer.finish(message.error?.detail ?? "The answer failed.");
+}
+
+/** The conversation was joined: what was missed follows as events, or all of it is here. */
+function arrived({ n, snapshot }) {
+  if (snapshot) {
+    for (const id of transcript.reset(n, snapshot.messages)) thread.remove(id);
+    for (const message of snapshot.messages) {
+      acknowledge(message.client_id);
+      thread.show(transcript.get(message.id));
+    }
+    if (snapshot.conversation) showConversation(snapshot.conversation);
+  }
+  joined = true;
+  showControls();
+  deliver();
+}
+
+function showConversation(value) {
+  const sort = `${find("title").dataset.sort}: `;
+  const title = value.title.startsWith(sort) ? value.title.slice(sort.length) : value.title;
+  find("title").textContent = title;
+  document.title = `${title} · Parley`;
+  const row = document.querySelector(`.conversation-link[data-conversation="${conversation}"] [data-slot="title"]`);
+  if (row) row.textContent = title;
+  if ((value.status === "archived") === (room.dataset.closed === "false")) location.reload();
+}
+
+// The socket --------------------------------------------------------------------------------------------------------------
+
+function connect() {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  connection = new Connection(`${scheme}//${location.host}/ws/o/${organization}/`, {
+    heard,
+    changed: connectionChanged,
+    // To leave a conversation that nobody joined asks for nothing but an answer.
+    ping: () => ({ do: "leave", conversation: "00000000-0000-0000-0000-000000000000" }),
+  });
+}
+
+function connectionChanged(state) {
+  joined = false;
+  if (state === "open") join(transcript.n);
+  showConnection(state);
+  lookForAnswers();
+  deliver();
+}
+
+let joining = false;
+
+async function join(after) {
+  if (joining) return;
+  joining = true;
+  try {
+    const answer = await connection.request({ do: "join", conversation, after });
+    if ("joined" in answer || "reset" in answer) arrived(answer);
+  } catch (error) {
+    if (error instanceof Refused && !PASSING.has(error.code)) showProblem(error.message);
+    else if (connection.isOpen) setTimeout(() => connection.isOpen && !joined && join(after), SEND_AGAIN);
+  } finally {
+    joining = false;
+  }
+}
+
+let connectionTimer = 0;
+
+function showConnection(state) {
+  const words = {
+    away: "Reconnecting…",
+    "signed-out": "You are signed out.",
+    "not-allowed": "You may no longer read this consultation.",
+  }[state];
+  clearTimeout(connectionTimer);
+  const show = () => {
+    const line = find("connection");
+    if (line) {
+      line.textContent = words ?? "";
+      line.hidden = !words;
+    }
+    find("connection-said").textContent = words ?? "";
+  };
+  if (state === "away") connectionTimer = setTimeout(show, SAY_RECONNECTING_AFTER);
+  else show();
+  if (state === "signed-out") showProblem("You are signed out. What you wrote is kept on this device.", signInLink());
+  if (state === "not-allowed") showProblem(words);
+}
+
+function signInLink() {
+  const link = document.createElement("a");
+  link.href = `${room.dataset.login}?next=${encodeURIComponent(location.pathname)}`;
+  link.textContent = "Sign in again";
+  return link;
+}
+
+// Requests: history, and all the rest while there is no socket -------------------------------------------------------------
+
+async function request(path, { method = "GET", body } = {}) {
+  const headers = { Accept: "application/json", "X-Organization": organization };
+  if (method !== "GET") Object.assign(headers, { "Content-Type": "application/json", "X-CSRFToken": csrf });
+  let response;
+  try {
+    response = await fetch(`/api/v1/${path}`, { method, headers, body: body && JSON.stringify(body), credentials: "same-origin" });
+  } catch {
+    throw new Away();
+  }
+  if (response.ok) return response.json();
+  const retryAfter = Number(response.headers.get("Retry-After")) || undefined;
+  if (response.status >= 500) throw new Refused({ code: "store_away", detail: "Parley cannot be reached just now.", retry_after: retryAfter });
+  const { errors = [] } = await response.json().catch(() => ({}));
+  const code = response.status === 401 ? "signed_out" : errors[0]?.code;
+  throw new Refused({ code, detail: errors[0]?.detail ?? "That was refused.", retry_after: retryAfter });
+}
+
+/** Asks over the socket, or by a request where there is none. */
+async function ask(frame, path, body) {
+  if (connection?.isOpen && joined && fitsInAFrame(body)) {
+    try {
+      return await connection.request(frame);
+    } catch (error) {
+      if (!(error instanceof Away)) throw error;
+    }
+  }
+  return request(path, { method: "POST", body });
+}
+
+function fitsInAFrame(body) {
+  return new Blob([JSON.stringify(body ?? {})]).size < FRAME_LIMIT;
+}
+
+let looking = 0;
+
+/** While there is no socket, answers on their way are looked up from time to time. */
+function lookForAnswers() {
+  clearTimeout(looking);
+  if (joined || isOlder) return;
+  looking = setTimeout(async () => {
+    if (transcript.onTheirWay().length && navigator.onLine) {
+      try {
+        const { results } = await request(`conversations/${conversation}/messages?limit=${HISTORY_PAGE}`);
+        for (const message of transcript.add(results)) showMessage(message);
+        showControls();
+      } catch {
+        // Away as well: the next look may find it.
+      }
+    }
+    lookForAnswers();
+  }, LOOK_AGAIN);
+}
+
+let fetching = false;
+
+async function showEarlier() {
+  if (fetching || !hasEarlier) return;
+  fetching = true;
+  const line = find("earlier");
+  line.textContent = "Fetching earlier messages…";
+  try {
+    const oldest = transcript.oldest();
+    const { results, previous } = await request(`conversations/${conversation}/messages?before=${oldest}&limit=${HISTORY_PAGE}`);
+    hasEarlier = Boolean(previous) && results.length > 0;
+    find("earlier-line").hidden = !hasEarlier;
+    thread.prepend(transcript.add(results.sort((one, other) => one.seq - other.seq)));
+  } catch {
+    showProblem("The earlier messages could not be fetched. Try again.");
+  }
+  line.textContent = "Earlier messages";
+  fetching = false;
+}
+
+// Sending, stopping, trying again --------------------------------------------------------------------------------------------
+
+function send(text) {
+  showProblem("");
+  const entry = outbox.add(text.replaceAll("\r\n", "\n"));
+  thread.showWaiting(entry, "Sending…");
+  thread.toEnd();
+  deliver();
+}
+
+/** Delivers what waits, one after the other. Nothing leaves the outbox before the server has it or has refused it for good. */
+async function deliver() {
+  if (delivering || isOlder) return;
+  delivering = true;
+  for (const entry of outbox.all()) {
+    thread.showWaiting(entry, "Sending…");
+    const again = await deliverOne(entry);
+    if (again) {
+      thread.showWaiting(entry, "Not sent yet. It is kept on this device and sent as soon as Parley can be reached.");
+      setTimeout(deliver, again * (0.75 + Math.random() / 2));
+      break;
+    }
+  }
+  delivering = false;
+}
+
+/** Milliseconds after which to try again, or 0 where it is settled. */
+async function deliverOne({ client_id, text }) {
+  try {
+    const { message, answer } = await ask(
+      { do: "send", conversation, client_id, text },
+      `conversations/${conversation}/messages`,
+      { client_id, text },
+    );
+    acknowledge(client_id);
+    for (const each of transcript.add([message, answer].filter(Boolean))) thread.show(each);
+    showControls();
+    return 0;
+  } catch (error) {
+    if (error instanceof Away) return SEND_AGAIN;
+    if (!(error instanceof Refused)) throw error;
+    if (PASSING.has(error.code)) return (error.retryAfter ?? SEND_AGAIN / 1000) * 1000;
+    if (error.code === "signed_out") {
+      showProblem("You are signed out. What you wrote is kept on this device.", signInLink());
+      return SEND_AGAIN * 5;
+    }
+    acknowledge(client_id);
+    composer?.giveBack(text);
+    showProblem(error.message);
+    return 0;
+  }
+}
+
+function acknowledge(clientId) {
+  if (!clientId) return;
+  outbox.remove(clientId);
+  thread.forgetWaiting(clientId);
+}
+
+async function wish(verb, id) {
+  showProblem("");
+  try {
+    const answer = await ask({ do: verb, message: id }, `messages/${id}/${verb}`);
+    const message = answer.message ?? (answer.id ? answer : null);
+    if (message) for (const each of transcript.add([message])) showMessage(each);
+  } catch (error) {
+    showProblem(error instanceof Refused ? error.message : "Parley cannot be reached just now. Try again.");
+  }
+  showControls();
+}
+
+function stopLatest() {
+  const latest = transcript.onTheirWay().at(-1);
+  if (latest) wish("stop", latest.id);
+}
+
+// The page -------------------------------------------------------------------------------------------------------------------
+
+function showProblem(sentence, link) {
+  problem.textContent = sentence;
+  if (link) problem.append(" ", link);
+  problem.hidden = !sentence;
+}
+
+function showControls() {
+  const writing = transcript.onTheirWay().length > 0;
+  const stop = find("stop-latest");
+  if (stop) stop.hidden = !writing;
+  const empty = find("empty");
+  if (empty && transcript.oldest()) empty.remove();
+}
+
+function begin() {
+  transcript.add(thread.messages);
+  const form = find("composer");
+  if (form) composer = new Composer(form, { draftKey: `parley:draft:${user}:${conversation}`, send, stop: stopLatest });
+  find("stop-latest")?.addEventListener("click", stopLatest);
+  room.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-stop], [data-retry]");
+    if (!button) return;
+    event.preventDefault();
+    wish(button.matches("[data-stop]") ? "stop" : "retry", button.closest(".message").dataset.message);
+  });
+  find("earlier")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    showEarlier();
+  });
+  thread.onNearStart(showEarlier);
+  for (const entry of outbox.all()) {
+    if (thread.messages.some((message) => message.client_id === entry.client_id)) outbox.remove(entry.client_id);
+    else thread.showWaiting(entry, "Sending…");
+  }
+  thread.toEnd();
+  connect();
+  showControls();
+}
+
+if (!isOlder) begin();

@@ -1,0 +1,68 @@
+// The list of consultations: filters act as they are set, and "load more" adds to the list in place.
+
+import { showTimes } from "../tenants/page.js";
+
+const SEARCH_AFTER = 300; // milliseconds
+
+export function beginList(root) {
+  const form = root.querySelector("[data-filters]");
+  if (!form) return;
+  form.querySelector("[data-filter-button]").hidden = true;
+  let timer = 0;
+  let latest = 0;
+
+  async function fetchPage(url) {
+    const response = await fetch(url, { credentials: "same-origin" });
+    if (!response.ok) throw new Error(`The list could not be fetched (${response.status}).`);
+    return new DOMParser().parseFromString(await response.text(), "text/html").querySelector("[data-conversations]");
+  }
+
+  async function filter() {
+    const wanted = (latest += 1);
+    const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+    const url = `${form.getAttribute("action")}?${query}`;
+    try {
+      const fresh = await fetchPage(url);
+      if (wanted !== latest) return;
+      root.querySelector("[data-conversations]").replaceWith(document.adoptNode(fresh));
+      showTimes(fresh);
+      if (location.pathname === form.getAttribute("action")) history.replaceState(null, "", url);
+    } catch {
+      form.submit();
+    }
+  }
+
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(filter, SEARCH_AFTER);
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearTimeout(timer);
+    filter();
+  });
+
+  root.addEventListener("click", async (event) => {
+    const more = event.target.closest("[data-more]");
+    if (!more) return;
+    event.preventDefault();
+    if (more.getAttribute("aria-disabled") === "true") return;
+    more.setAttribute("aria-disabled", "true");
+    try {
+      const fresh = await fetchPage(more.href);
+      const rows = document.adoptNode(fresh.querySelector("[data-rows]"));
+      const first = rows.querySelector("a");
+      showTimes(rows);
+      root.querySelector("[data-rows]").append(...rows.children);
+      const next = fresh.querySelector("[data-more]");
+      if (next) more.href = next.href;
+      else more.parentElement.remove();
+      first?.focus();
+    } catch {
+      location.assign(more.href);
+    }
+    more.removeAttribute("aria-disabled");
+  });
+}
+
+beginList(document);
