@@ -1,6 +1,7 @@
 """`manage.py up`: the whole of Parley on this machine, until Ctrl-C."""
 
 import contextlib
+import hashlib
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 from django.conf import settings
@@ -23,6 +25,10 @@ from config.supervision import Program, Supervisor, end_leftovers
 MANAGE = str(settings.BASE_DIR / "manage.py")
 COLOURS = {"web": "cyan", "worker": "magenta", "beat": "yellow", "model": "blue"}
 READY_SECONDS = 90
+# Said for machines, not for a terminal; the logs have it.
+NOISE = ("request_started", "GET /readyz", "GET /healthz")
+# Root in a container is warned of elsewhere, and in development static files need no folder.
+UNINTERESTING = "ignore:You're running the worker with superuser privileges,ignore:No directory at"
 CRASHES_BEFORE_READY = 4
 
 
@@ -38,7 +44,7 @@ class Command(BaseCommand):
         self.console = Console(highlight=False, soft_wrap=True)
         self.began = time.monotonic()
         self.hurried = False
-        with self.signals():
+        with own_terminal(), self.signals():
             try:
                 self.run_all()
             except Interrupted:
@@ -57,7 +63,7 @@ class Command(BaseCommand):
                     supervisor = Supervisor(folder=folder, say=self.say)
                     try:
                         self.start_model(supervisor, environment)
-                        self.prepare(environment, status)
+                        self.prepare(services, environment, status)
                         self.start_programs(supervisor, environment, listener)
                         status.update("Waiting until everything answers")
                         self.wait_until_ready(supervisor, services)
@@ -78,7 +84,13 @@ class Command(BaseCommand):
         given = {name: value for name, value in os.environ.items() if value}
         if "REDIS_URL" in given:
             given.setdefault("CELERY_BROKER_URL", broker_beside(given["REDIS_URL"]))
-        return {**os.environ, **services.environment, **given, "DEBUG": str(settings.DEBUG).lower(), "PYTHONUNBUFFERED": "1"}
+        ours = {
+            "DEBUG": str(settings.DEBUG).lower(),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", UNINTERESTING),
+            "READY_FILE": str(settings.DATA_DIR / "worker-ready"),
+        }
+        return {**os.environ, **services.environment, **given, **ours}
 
     def start_model(self, supervisor: Supervisor, environment: dict[str, str]) -> None:
         """With LLM=local: a small language model on loopback, under the same variables as any OpenAI-compatible server."""
@@ -91,8 +103,16 @@ class Command(BaseCommand):
         supervisor.add(Program("model", model.command, stop_seconds=5), environment={**environment, **model.server_environment})
         environment.update(model.client_environment)
 
-    def prepare(self, environment: dict[str, str], status) -> None:
-        """Runs `manage.py prepare` and shows its steps; its whole output goes to a log."""
+    def prepare(self, services: local_services.LocalServices, environment: dict[str, str], status: "Progress") -> None:
+        """Runs `manage.py prepare` and shows its steps; its whole output goes to a log.
+
+        Left out where it was done with this very code on the servers of this folder, which nobody else prepares.
+        """
+        record = settings.DATA_DIR / "prepared"
+        wanted = fingerprint() if all(name in services.environment for name in local_services.ALL_SERVICES) else ""
+        if wanted and record.exists() and record.read_text() == wanted:
+            return
+        record.unlink(missing_ok=True)
         arguments = [sys.executable, MANAGE, "prepare", *(["--demo"] if settings.DEBUG else [])]
         log = settings.DATA_DIR / "log" / "prepare.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +129,8 @@ class Command(BaseCommand):
                         status.update(text.removeprefix("… "))
             if process.wait():
                 raise CommandError(f"The stores could not be prepared:\n{log.read_text(errors='replace')[-3000:]}")
+            if wanted:
+                record.write_text(wanted)
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -118,6 +140,7 @@ class Command(BaseCommand):
                 process.wait()
 
     def start_programs(self, supervisor: Supervisor, environment: dict[str, str], listener: socket.socket) -> None:
+        Path(environment["READY_FILE"]).unlink(missing_ok=True)
         for number in range(1, settings.WEB_CONCURRENCY + 1):
             name = "web" if settings.WEB_CONCURRENCY == 1 else f"web-{number}"
             supervisor.add(Program(name, web_command(listener.fileno()), (listener.fileno(),)), environment=environment)
@@ -128,6 +151,7 @@ class Command(BaseCommand):
         request = urllib.request.Request(f"{address()}readyz", headers={"Host": host_header(), "Accept": "text/plain"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         end = time.monotonic() + READY_SECONDS
+        worker_ready = settings.DATA_DIR / "worker-ready"
         said = ""
         while time.monotonic() < end:
             supervisor.look_after()
@@ -135,8 +159,9 @@ class Command(BaseCommand):
                 if keeper.crashes >= CRASHES_BEFORE_READY:
                     raise CommandError(f"{keeper.program.name} keeps crashing. The end of {keeper.log}:\n{keeper.last_words()}")
             try:
-                with opener.open(request, timeout=5) as response:
-                    if response.status == 200:
+                with opener.open(request, timeout=5):
+                    said = "the worker takes no work yet"
+                    if worker_ready.exists():
                         return
             except urllib.error.HTTPError as error:
                 said = f"it answered {error.code}: {error.read(500).decode(errors='replace').strip()}"
@@ -177,7 +202,7 @@ class Command(BaseCommand):
 
     def say(self, name: str, line: str) -> None:
         """One short line on the terminal; the log has it whole."""
-        if not line:
+        if not line or any(noise in line for noise in NOISE):
             return
         room = max(40, self.console.width - 10) if self.console.is_terminal else 400
         shown = line if len(line) <= room else f"{line[: room - 1]}…"
@@ -231,6 +256,29 @@ class Progress:
 
 
 @contextlib.contextmanager
+def own_terminal() -> Iterator[None]:
+    """Inside, Ctrl-C in the terminal reaches this process and not `make` above it, which would turn our exit code 0 into its own 130.
+
+    We become the terminal's foreground job, as a shell would make us. Ctrl-Z is off meanwhile: the shell would not notice it.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            terminal = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
+            stack.callback(os.close, terminal)
+            group, foreground = os.getpgrp(), os.tcgetpgrp(terminal)
+        except OSError:
+            group, foreground = 0, -1
+        if group == foreground and group != os.getpid():
+            for number in (signal.SIGTTOU, signal.SIGTSTP):
+                stack.callback(signal.signal, number, signal.signal(number, signal.SIG_IGN))
+            os.setpgid(0, 0)
+            os.tcsetpgrp(terminal, os.getpid())
+            stack.callback(os.setpgid, 0, group)
+            stack.callback(os.tcsetpgrp, terminal, group)
+        yield
+
+
+@contextlib.contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
     """The socket that all web processes share. It outlives a crashed one: who connects meanwhile waits instead of being refused."""
     try:
@@ -240,6 +288,9 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         raise CommandError(f"HOST={host} is not an address of this machine: {error}.") from error
     with listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit it. uvicorn takes a handed-over socket for a Unix one and would not set it: two frames in a row then
+        # wait 40 ms for each other.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             listener.bind(where)
             listener.listen(2048)
@@ -249,6 +300,19 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             ) from error
         listener.set_inheritable(True)
         yield listener
+
+
+def fingerprint() -> str:
+    """A hash of all our code and of what is installed: with the same one, `prepare` would do what it did before."""
+    digest = hashlib.sha256()
+    files = [
+        path
+        for app in ("config", "tenants", "integrations", "chat", "analytics", "dashboards")
+        for path in (settings.BASE_DIR / app).rglob("*.py")
+    ]
+    for path in sorted([*files, settings.BASE_DIR / "requirements.txt"]):
+        digest.update(str(path.relative_to(settings.BASE_DIR)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def broker_beside(redis_url: str) -> str:
@@ -270,14 +334,14 @@ def web_command(descriptor: int) -> tuple[str, ...]:
 
 def worker_command() -> tuple[str, ...]:
     return (
-        *(sys.executable, "-m", "celery", "-A", "config", "worker", "--pool", "threads", "--concurrency", "8"),
+        *(sys.executable, "-m", "celery", "--quiet", "-A", "config", "worker", "--pool", "threads", "--concurrency", "8"),
         *("--queues", "chat,default,night", "--loglevel", settings.LOG_LEVEL),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )
 
 
 def beat_command() -> tuple[str, ...]:
-    return (sys.executable, "-m", "celery", "-A", "config", "beat", "--loglevel", "WARNING", "--pidfile", "")
+    return (sys.executable, "-m", "celery", "--quiet", "-A", "config", "beat", "--loglevel", "WARNING", "--pidfile", "")
 
 
 def address() -> str:
