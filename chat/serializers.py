@@ -67,11 +67,6 @@ class NewMessage(Strict):
         help_text="A name of yours for this message: sent again with the same text, it gives the same answer and asks nothing twice.",
     )
 
-    def validate_text(self, value: str) -> str:
-        if not value.strip():
-            raise serializers.ValidationError("Write something first.", code="blank")
-        return value
-
 
 class EventsQuery(Query):
     after = Number(required=False, min_value=0, help_text="The last event number you have; `Last-Event-ID` says the same and wins.")

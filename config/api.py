@@ -133,7 +133,7 @@ class Formatter(ExceptionFormatter):
         found = super().get_errors()
         if isinstance(self.exc, Refusal):
             return [Error(error.code, error.detail, self.exc.attr) for error in found]
-        return found
+        return [Error(error.code, error.detail, None if error.attr == NON_FIELD else error.attr) for error in found]
 
 
 class Handler(ExceptionHandler):
@@ -205,8 +205,6 @@ class Strict(serializers.Serializer):
     """A body or a query string: a name it does not know is an error that names it."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, dict):
-            raise serializers.ValidationError({NON_FIELD: ["Send one JSON object."]}, code="invalid")
         unknown = [name for name in data if name not in self.fields]
         if unknown:
             known = ", ".join(sorted(self.fields)) or "none"
@@ -228,6 +226,7 @@ class Text(serializers.CharField):
 
     default_error_messages = {
         "invalid": "Send a string.",
+        "blank": "Write something here.",
         "null_character": "Remove the zero character (U+0000); it cannot be stored.",
     }
 
@@ -240,6 +239,8 @@ class Text(serializers.CharField):
             self.fail("invalid")
         if "\x00" in data:
             self.fail("null_character")
+        if not self.allow_blank and not data.strip():
+            self.fail("blank")
         return super().to_internal_value(data)
 
 
@@ -550,6 +551,8 @@ def _operation_id(function: Callable[..., Any]) -> str:
 
 
 def _checked(serializer: type[Strict], data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise exceptions.ValidationError({NON_FIELD: "Send one JSON object."})
     found = serializer(data=data)
     found.is_valid(raise_exception=True)
     return found.validated_data
