@@ -1,4 +1,4 @@
-"""What Celery runs for the chat. A task hands its coroutine to the worker's event loop; hundreds of answers wait there cheaply."""
+"""What a worker does for the chat. Celery starts and stops it; answers wait, hundreds at once, on the process's own event loop."""
 
 import asyncio
 import logging
@@ -14,28 +14,16 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 2.0
 
 
-@shared_task(name="chat.answer", ignore_result=True)
-def answer(organization_id: str, message_id: str) -> None:
-    loop.submit(_produce(organization_id, message_id))
-
-
 @shared_task(name="chat.sweep", ignore_result=True, expires=10)
 def sweep() -> None:
+    """Beat sends this every few seconds."""
     loop.run(sweeper.sweep(), timeout=30)
 
 
-async def _produce(organization_id: str, message_id: str) -> None:
-    try:
-        await answers.produce(organization_id, message_id)
-    except mongo.AWAY as error:
-        log.warning("MongoDB is away, answer %s waits for the sweeper: %s", message_id, error)
-    except Exception:
-        log.exception("Answer %s could not be taken up; the sweeper comes back to it.", message_id)
-
-
 @worker_ready.connect
-def keep_sweeping(**kwargs) -> None:
-    """Every worker sweeps by itself, too: beat may be down as well."""
+def take_calls(**kwargs) -> None:
+    """Every worker takes calls to answers, and sweeps by itself, too: beat may be down."""
+    loop.submit(answers.serve())
     loop.submit(_sweep_forever())
 
 

@@ -1,19 +1,20 @@
 """Places where a fault test kills the process, to prove that nothing acknowledged is lost there.
 
-A failpoint does nothing unless the environment names it: `FAILPOINT=answer.claimed` kills this process with SIGKILL the first
-time it gets there, `FAILPOINT=answer.claimed:3` the third time. `FAILPOINT_LOG` is a file that gets one line for every point
-passed; the suite fails at its end on a declared point that no test reached.
+A failpoint does nothing unless the environment asks for it: `FAILPOINT=answer.claimed` kills this process with SIGKILL the first
+time it gets there, `FAILPOINT=answer.claimed:3` the third time. `FAILPOINT_FILE` is a file whose content names the point instead,
+so that a running process can be armed; it is removed as it strikes. `FAILPOINT_LOG` is a file that gets one line for every point
+passed. `tests/faults/test_kills.py` dies once at each declared point: one that nothing reaches any more fails there.
 """
 
 import os
 import signal
+from pathlib import Path
 
 DECLARED = {
     "turn.limited": "limits are taken, nothing is written",
     "turn.inserted": "question and pending answer are durable, nothing is announced",
-    "turn.announced": "the events are out, the worker has not been called",
-    "turn.enqueued": "the worker has been called, the acknowledgement has not left",
-    "answer.received": "a worker has the task, has not claimed",
+    "turn.announced": "the events are out and a worker is called, the acknowledgement has not left",
+    "answer.received": "a worker has the call, has not claimed",
     "answer.claimed": "the lease is taken, the provider has not been called",
     "answer.first_text": "the first text has arrived, nothing is flushed",
     "answer.flushed": "a first delta is out",
@@ -29,6 +30,7 @@ DECLARED = {
 
 _wanted, _, _count = os.environ.get("FAILPOINT", "").partition(":")
 _left = int(_count or 1)
+_file = os.environ.get("FAILPOINT_FILE", "")
 _log = os.environ.get("FAILPOINT_LOG", "")
 
 if _wanted and _wanted not in DECLARED:
@@ -37,7 +39,7 @@ if _wanted and _wanted not in DECLARED:
 
 def failpoint(name: str) -> None:
     """Die here if the environment says so. Costs one comparison otherwise."""
-    if not _wanted and not _log:
+    if not _wanted and not _file and not _log:
         return
     _pass(name)
 
@@ -49,7 +51,17 @@ def _pass(name: str) -> None:
     if _log:
         with open(_log, "a", encoding="utf-8") as file:
             file.write(f"{name}\n")
+    if _file and _armed() == name:
+        Path(_file).unlink()  # whoever starts this process again means it to live
+        os.kill(os.getpid(), signal.SIGKILL)
     if name == _wanted:
         _left -= 1
         if _left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _armed() -> str:
+    try:
+        return Path(_file).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -152,6 +152,8 @@ DATABASES = {
         **checked(env.dj_db_url, "DATABASE_URL", DATABASE_URL, engine="tenants.database"),
         "ENGINE": "tenants.database",
         "CONN_MAX_AGE": 0,
+        # The pool asks a connection whether it lives before it hands it out: PostgreSQL may have been restarted meanwhile.
+        "CONN_HEALTH_CHECKS": True,
         "TEST": {"NAME": env.str("TEST_DATABASE", "test_parley")},
     }
 }
@@ -334,9 +336,12 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 ROLE_LIMITS = checked(env.bool, "ROLE_LIMITS", True)  # off only for load tests
 TEXT_LIMIT = 32_000  # characters of one question
 ANSWERS_PER_WORKER = checked(env.int, "ANSWERS_PER_WORKER", 500)
-LEASE_SECONDS = 8.0
-CHECKPOINT_SECONDS = 2.0
-PICKUP_SECONDS = 12.0  # an answer nobody has claimed by then is given up with a sentence
+# Together these keep the promise that nothing is pending or streaming 15 s after its worker died (tests/faults/test_promises.py).
+LEASE_SECONDS = checked(env.float, "LEASE_SECONDS", 8.0)  # an answer whose worker was silent for this long is taken from it
+CHECKPOINT_SECONDS = checked(env.float, "CHECKPOINT_SECONDS", 2.0)  # between two partial texts that are kept
+SWEEP_SECONDS = checked(env.float, "SWEEP_SECONDS", 2.0)  # between two looks for answers that nobody works on
+PICKUP_AGAIN_SECONDS = checked(env.float, "PICKUP_AGAIN_SECONDS", 3.0)  # a worker that did not come is called again after this
+PICKUP_SECONDS = checked(env.float, "PICKUP_SECONDS", 12.0)  # an answer nobody has claimed by then is given up with a sentence
 FLUSH_SECONDS = (0.03, 0.06)  # deltas leave together, at least and (under load) at most this far apart
 EVENTS_KEPT = 2_000  # events a conversation's stream holds for resuming
 SOCKET_FRAME_LIMIT = 64 * 1024  # bytes

@@ -18,7 +18,6 @@ from chat.choices import MessageStatus
 from chat.documents import Message
 from chat.realtime import stream
 from chat.records import MessageRecord
-from chat.services import turns
 from config import mongo
 from config.failpoints import failpoint
 from tenants.scoping import ACROSS_COMMENT
@@ -55,14 +54,14 @@ async def _put_right(raw: dict[str, Any], *, now: datetime) -> bool:
     if raw[M.status] == MessageStatus.PENDING:
         if now - raw[M.queued_at] >= timedelta(seconds=settings.PICKUP_SECONDS):
             return await _end(raw, NOBODY_FREE, now=now)
-        changes = {M.lease: {"token": None, "expiresAt": now + timedelta(seconds=turns.PICKUP_AGAIN_SECONDS)}}
+        changes = {M.lease: {"token": None, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}}
         return await _call_again(raw, changes)
     if not raw.get(M.content) and raw[M.attempt] < ATTEMPTS and raw.get(M.stop_requested_at) is None:
         changes = {
             M.status: MessageStatus.PENDING.value,
             M.attempt: raw[M.attempt] + 1,
             M.queued_at: now,
-            M.lease: {"token": None, "expiresAt": now + timedelta(seconds=turns.PICKUP_AGAIN_SECONDS)},
+            M.lease: {"token": None, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)},
         }
         return await _call_again(raw, changes)
     return await _end(raw, BROKEN_OFF, now=now)
@@ -73,9 +72,8 @@ async def _call_again(raw: dict[str, Any], changes: dict[str, Any]) -> bool:
     if changed is None:
         return False
     failpoint("sweep.released")
-    if changed.attempt != raw[M.attempt]:
-        await stream.announce([events.message(changed.as_json())])
-    await turns.acall_worker(changed.organization_id, changed.id)
+    drafts = [events.message(changed.as_json())] if changed.attempt != raw[M.attempt] else []
+    await stream.announce(drafts, call=changed)
     return True
 
 

@@ -1,8 +1,8 @@
 """A turn's beginning and its wishes: submit a question, stop an answer, try one again.
 
 1. The question and its pending answer are inserted durably, at the next contiguous places, in one write. The pending answer *is*
-   the job; a Celery task only makes it quick.
-2. Events announce both, the worker is called, the conversation's totals move on: side by side, each of them may be lost and heals.
+   the job.
+2. Events announce both and a worker is called, in one pipeline; beside it the conversation's totals move on. Each may be lost and heals.
 3. Then the caller acknowledges.
 """
 
@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import uuid_utils.compat as uuid
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
@@ -25,14 +23,11 @@ from chat.realtime import keys, limits, stream
 from chat.records import ConversationRecord, MessageRecord
 from chat.services import errors
 from config import loop, mongo, redis
-from config.celery import app
 from config.failpoints import failpoint
 from tenants import roles
 from tenants.models import Membership
 
 C, M = mongo.names(Conversation), mongo.names(Message)
-
-PICKUP_AGAIN_SECONDS = 3.0  # a pending answer whose call to the worker was lost is called for again after this
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +77,7 @@ async def asubmit(
     message = MessageRecord.read(question)
     reply = MessageRecord.read(answer) if answer else None
     if created or (reply is not None and reply.status == MessageStatus.PENDING):
-        await asyncio.gather(_announce(message, reply), _call_worker(reply), _keep_totals(message, reply, now=now))
-    failpoint("turn.enqueued")
+        await asyncio.gather(_announce(message, reply), _keep_totals(message, reply, now=now))
     return Submitted(message=message, answer=None if reply is None else as_accepted(reply), created=created)
 
 
@@ -183,7 +177,7 @@ async def aretry(membership: Membership, answer: MessageRecord, *, now: datetime
         raise errors.NothingToRetry
     failpoint("retry.recorded")
     record = MessageRecord.read(raw)
-    await asyncio.gather(stream.announce([events.message(record.as_json())]), _call_worker(record))
+    await stream.announce([events.message(record.as_json())], call=record)
     return record
 
 
@@ -200,7 +194,7 @@ def _checked(text: str) -> str:
 
 
 def _waiting(now: datetime) -> dict:
-    return {"token": None, "expiresAt": now + timedelta(seconds=PICKUP_AGAIN_SECONDS)}
+    return {"token": None, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}
 
 
 def _question(membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str, now: datetime) -> dict:
@@ -304,25 +298,8 @@ async def _announce(message: MessageRecord, answer: MessageRecord | None) -> Non
     drafts = [events.message(message.as_json())]
     if answer is not None:
         drafts.append(events.message(answer.as_json()))
-    await stream.announce(drafts)
+    await stream.announce(drafts, call=answer)
     failpoint("turn.announced")
-
-
-async def _call_worker(answer: MessageRecord | None) -> None:
-    if answer is not None:
-        await acall_worker(answer.organization_id, answer.id)
-
-
-async def acall_worker(organization_id: str, message_id: str) -> None:
-    """Asks a worker to write this answer. May be lost: the sweeper calls again."""
-    try:
-        await sync_to_async(_send_task, thread_sensitive=False)(organization_id, message_id)
-    except (*redis.AWAY, OperationalError):
-        pass
-
-
-def _send_task(organization_id: str, message_id: str) -> None:
-    app.send_task("chat.answer", args=(organization_id, message_id), queue="chat", ignore_result=True)
 
 
 async def _keep_totals(message: MessageRecord, answer: MessageRecord | None, *, now: datetime) -> None:
