@@ -31,9 +31,9 @@ TASKS = {
 }
 
 
-def request(context: AnswerContext) -> CompletionRequest:
+def request(answer: MessageRecord, context: AnswerContext) -> CompletionRequest:
     """The question to the model, with as much history as the budget holds, newest first to be kept."""
-    answer, conversation = context.answer, context.conversation
+    conversation = context.conversation
     system = [RULES]
     if conversation.type:
         system.append(TASKS[ConsultationType(conversation.type)])

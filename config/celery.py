@@ -1,18 +1,26 @@
-"""The Celery app. Three queues: `chat` hands answers to this process's event loop, `default` is short work, `night` is long."""
+"""The Celery app. Two queues: `default` is short work, `night` is long. Answers are not tasks: see chat/services/answers.py."""
 
 import os
+from pathlib import Path
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("parley")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_routes = {"chat.answer": {"queue": "chat"}, "analytics.fill": {"queue": "night"}}
+app.conf.task_routes = {"analytics.fill": {"queue": "night"}}
 app.autodiscover_tasks()
 
 
 @setup_logging.connect
 def keep_the_logging_of_settings(**kwargs) -> None:
     """Without a listener Celery replaces Django's logging configuration with its own."""
+
+
+@worker_ready.connect
+def say_that_work_is_taken(**kwargs) -> None:
+    """Who waits for this worker (`manage.py up`, a health check) names a file in READY_FILE and looks for it."""
+    if path := os.environ.get("READY_FILE"):
+        Path(path).touch()

@@ -12,6 +12,7 @@ from django.test.utils import override_settings
 
 from chat import access as chat_access
 from chat.choices import MessageStatus
+from chat.realtime.calls import Call
 from chat.records import ConversationRecord
 from chat.services import answers, conversations, turns
 from config import demo, loop
@@ -197,7 +198,6 @@ def _talk(membership: Membership, talk: demo.Talk, made: Made, *, began: datetim
             return
         made.conversations += conversation.message_count == 0
         for place, question in enumerate(talk.questions):
-            asked_at = began + timedelta(minutes=4 * place)
             turn = _turn(membership, conversation, question, f"demo-{talk.key}-{place}", now=began + timedelta(minutes=4 * place))
             created, status = loop.run(turn, timeout=ANSWER_SECONDS)
             made.questions += created
@@ -212,7 +212,7 @@ async def _turn(membership: Membership, conversation: ConversationRecord, text: 
     """Asks, and writes the answer in this process. Gives whether the question is new, and how its answer ended."""
     submitted = await turns.asubmit(membership, conversation, text=text, client_id=client_id, now=now)
     assert submitted.answer is not None  # a consultation's question always has one
-    await answers.produce(submitted.answer.organization_id, submitted.answer.id)
+    await answers.produce(Call.to(submitted.answer))
     answer = await chat_access.amessage_for(membership, submitted.answer.id)
     return submitted.created, answer.status
 

@@ -2,6 +2,7 @@
 
 EVENTS_TTL = 3_600  # seconds without an event until a conversation's stream is forgotten
 STOPS_TTL = 60
+CALLS_TTL = 60
 LIMIT_WINDOWS = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 
@@ -22,6 +23,9 @@ def event_channel(conversation_id: str) -> str:
 
 ACCESS_CHANNEL = "chat:access"
 """Publish/subscribe channel: `<user id>` of a person whose rights changed; sockets look again at once."""
+
+CALLS = "chat:calls"
+"""List: pending answers that want a worker, as JSON, oldest last. CALLS_TTL. A call that is lost is made again by the sweeper."""
 
 STOPS = "chat:stops"
 """Set: ids of answers that somebody wants stopped. STOPS_TTL. The durable wish is on the message."""

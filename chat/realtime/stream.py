@@ -12,7 +12,8 @@ from django.conf import settings
 from redis.asyncio import Redis
 
 from chat import events
-from chat.realtime import keys
+from chat.realtime import calls, keys
+from chat.records import MessageRecord
 from config import redis
 
 # KEYS: number, stream. ARGV: conversation, body, events kept, seconds to live, channel. Returns {number, 1 if numbering began}.
@@ -55,8 +56,11 @@ class Placed:
     fresh: bool
 
 
-async def publish(client: Redis, drafts: Sequence[events.Draft]) -> list[Placed]:
-    """Appends the events in one pipeline, in order. Raises `redis.AWAY` errors; then any of them may be out or not."""
+async def publish(client: Redis, drafts: Sequence[events.Draft], *, call: MessageRecord | None = None) -> list[Placed]:
+    """Appends the events in one pipeline, in order, and calls a worker to the pending answer `call` in the same one.
+
+    Raises `redis.AWAY` errors; then any of them may be out or not.
+    """
     append = client.register_script(_APPEND)
     kept, ttl = settings.EVENTS_KEPT, keys.EVENTS_TTL
     async with client.pipeline(transaction=False) as pipeline:
@@ -67,14 +71,17 @@ async def publish(client: Redis, drafts: Sequence[events.Draft]) -> list[Placed]
                 args=(conversation, draft.body, kept, ttl, keys.event_channel(conversation)),
                 client=pipeline,
             )
+        if call is not None:
+            calls.push(pipeline, call)
         answers = await pipeline.execute()
-    return [Placed(n=n, fresh=bool(fresh)) for n, fresh in answers]
+    return [Placed(n=n, fresh=bool(fresh)) for n, fresh in answers[: len(drafts)]]
 
 
-async def announce(drafts: Sequence[events.Draft]) -> bool:
-    """Publishes what is already saved. Where Redis is away the events are given up: readers reset when it returns."""
+async def announce(drafts: Sequence[events.Draft], *, call: MessageRecord | None = None) -> bool:
+    """Publishes what is already saved. Where Redis is away the events are given up: readers reset when it returns, and the
+    sweeper calls again."""
     try:
-        await publish(redis.async_client(), drafts)
+        await publish(redis.async_client(), drafts, call=call)
     except redis.AWAY:
         return False
     return True

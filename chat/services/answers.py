@@ -25,9 +25,11 @@ from pymongo import ReturnDocument
 from chat import events, prompts
 from chat.choices import MessageStatus
 from chat.documents import Conversation, Message
-from chat.realtime import keys, stream
+from chat.realtime import calls, keys, stream
+from chat.realtime.calls import Call
 from chat.records import MessageRecord
 from chat.services import contexts
+from chat.services.contexts import AnswerContext
 from config import mongo, redis
 from config.failpoints import failpoint
 from integrations.providers.base import Finished, ProviderError
@@ -39,6 +41,7 @@ C, M = mongo.names(Conversation), mongo.names(Message)
 
 SAVE_AGAIN_SECONDS = (0.2, 2.0)
 SHUTDOWN_SECONDS = 8.0
+CALL_SECONDS = 1.0
 
 
 class LeaseLost(Exception):
@@ -132,20 +135,33 @@ class Outbox:
         self.writings: dict[str, Writing] = {}
         self._wake = asyncio.Event()
         self._busy = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
         self._task: asyncio.Task | None = None
         self._keeping: set[asyncio.Task] = set()
         self._interval = settings.FLUSH_SECONDS[0]
+        self.is_draining = False
 
     def enter(self, writing: Writing) -> None:
         self.writings[writing.record.id] = writing
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._tick_forever())
         self._busy.set()
+        self._empty.clear()
 
     def leave(self, writing: Writing) -> None:
         self.writings.pop(writing.record.id, None)
         if not self.writings:
             self._busy.clear()
+            self._empty.set()
+
+    async def emptied(self, *, within: float) -> bool:
+        """True once no answer is left, false if some are after so many seconds."""
+        try:
+            await asyncio.wait_for(self._empty.wait(), within)
+        except TimeoutError:
+            return False
+        return True
 
     def hurry(self) -> None:
         """The first text of an answer does not wait for the tick."""
@@ -257,37 +273,71 @@ def outbox() -> Outbox:
     return _outbox
 
 
-async def produce(organization_id: str, message_id: str) -> None:
-    """Writes the answer if it is pending and there is room; returns when it has ended, or at once where there is nothing to do."""
+async def serve() -> None:
+    """Takes calls and writes answers until the process ends; takes none while it has no room, so that others get them."""
     box = outbox()
-    if len(box.writings) >= settings.ANSWERS_PER_WORKER:
-        return  # it stays pending: another worker, or the sweeper's next call, takes it
+    producing: set[asyncio.Task] = set()
+    while not box.is_draining:
+        if len(producing) >= settings.ANSWERS_PER_WORKER:
+            await asyncio.wait(producing, return_when=asyncio.FIRST_COMPLETED)
+            continue
+        try:
+            taken = await calls.wait(redis.async_client(), seconds=CALL_SECONDS)
+        except redis.AWAY as error:
+            log.warning("Redis is away; the sweeper calls meanwhile: %s", error)
+            await asyncio.sleep(CALL_SECONDS)
+            continue
+        for call in taken:
+            task = asyncio.create_task(_produce(call))
+            producing.add(task)
+            task.add_done_callback(producing.discard)
+
+
+async def _produce(call: Call) -> None:
+    try:
+        await produce(call)
+    except mongo.AWAY as error:
+        log.warning("MongoDB is away, answer %s waits for the sweeper: %s", call.message_id, error)
+    except Exception:
+        log.exception("Answer %s could not be taken up; the sweeper comes back to it.", call.message_id)
+
+
+async def produce(call: Call) -> None:
+    """Writes the answer if it is pending; returns when it has ended, or at once where there is nothing to do.
+
+    The context is read while the lease is being claimed; nothing is asked of a provider before the claim stands.
+    """
+    box = outbox()
     failpoint("answer.received")
-    writing = await _claim(organization_id, message_id)
+    context = asyncio.create_task(contexts.for_answer(call))
+    try:
+        writing = await _claim(call.organization_id, call.message_id)
+    except BaseException:
+        context.cancel()
+        raise
     if writing is None:
+        context.cancel()
         return
     failpoint("answer.claimed")
-    writing.task = asyncio.create_task(_write(box, writing))
+    writing.task = asyncio.create_task(_write(box, writing, context))
     box.enter(writing)
     try:
         await _finish(box, writing, await _ended(writing))
     except LeaseLost:
-        log.info("The lease of answer %s was lost.", message_id)
+        log.info("The lease of answer %s was lost.", call.message_id)
     finally:
         box.leave(writing)
 
 
 async def drain(seconds: float = SHUTDOWN_SECONDS) -> None:
-    """Lets the answers of this process end; interrupts, with their text kept, those that take longer."""
+    """Takes no more calls and lets the answers of this process end; interrupts, with their text kept, those that take longer."""
     box = outbox()
-    deadline = time.monotonic() + seconds
-    while box.writings and time.monotonic() < deadline:
-        await asyncio.sleep(0.05)
-    for writing in list(box.writings.values()):
-        if writing.task is not None:
-            writing.task.cancel()
-    while box.writings and time.monotonic() < deadline + 5:
-        await asyncio.sleep(0.02)
+    box.is_draining = True
+    if not await box.emptied(within=seconds):
+        for writing in list(box.writings.values()):
+            if writing.task is not None:
+                writing.task.cancel()
+        await box.emptied(within=SHUTDOWN_SECONDS / 2)
 
 
 async def _claim(organization_id: str, message_id: str) -> Writing | None:
@@ -312,11 +362,12 @@ async def _claim(organization_id: str, message_id: str) -> Writing | None:
     return None if raw is None else Writing(MessageRecord.read(raw), token)
 
 
-async def _write(box: Outbox, writing: Writing) -> Finished:
+async def _write(box: Outbox, writing: Writing, context: "asyncio.Task[AnswerContext]") -> Finished:
     """Reads the provider's text into the buffer."""
     if writing.record.stop_requested_at is not None:
+        context.cancel()
         raise asyncio.CancelledError
-    request = prompts.request(await contexts.for_answer(writing.record))
+    request = prompts.request(writing.record, await context)
     finished: Finished | None = None
     async for piece in completions.stream(request):
         if isinstance(piece, Finished):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from chat.choices import MessageRole, MessageStatus
 from chat.documents import Conversation, Message
+from chat.realtime.calls import Call
 from chat.records import ConversationRecord, MessageRecord
 from config import loop, mongo
 from integrations.providers.base import Code, ProviderError
@@ -36,46 +37,39 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class AnswerContext:
-    answer: MessageRecord
     conversation: ConversationRecord
     question: MessageRecord
     history: tuple[MessageRecord, ...]  # before the question, oldest first
     subjects: tuple[Subject, ...]
 
 
-async def for_answer(answer: MessageRecord) -> AnswerContext:
+async def for_answer(call: Call) -> AnswerContext:
     """Reads it with the rights of the person who asked, as they are now. Raises `ProviderError` where they have lost them."""
-    conversation, messages = await asyncio.gather(_conversation(answer), _messages_before(answer))
-    subjects = await loop.in_thread(_subjects, answer, conversation.subject_employee_ids)
-    question = next((message for message in reversed(messages) if message.id == answer.answer_to), None)
+    conversation, messages = await asyncio.gather(_conversation(call), _messages_before(call))
+    subjects = await loop.in_thread(_subjects, call, conversation.subject_employee_ids)
+    question = next((message for message in reversed(messages) if message.id == call.answer_to), None)
     if question is None:
         raise ProviderError(Code.NO_MODEL, "The question of this answer is gone. Ask again.", permanent=True)
     history = tuple(message for message in messages if message.seq < question.seq)
-    return AnswerContext(answer=answer, conversation=conversation, question=question, history=history, subjects=subjects)
+    return AnswerContext(conversation=conversation, question=question, history=history, subjects=subjects)
 
 
-async def _conversation(answer: MessageRecord) -> ConversationRecord:
+async def _conversation(call: Call) -> ConversationRecord:
     return ConversationRecord.read(
         await mongo.async_collection(Conversation).find_one(
-            {C.organization_id: answer.organization_id, C.conversation_id: answer.conversation_id}
+            {C.organization_id: call.organization_id, C.conversation_id: call.conversation_id}
         )
     )
 
 
-async def _messages_before(answer: MessageRecord) -> list[MessageRecord]:
+async def _messages_before(call: Call) -> list[MessageRecord]:
     cursor = (
         mongo.async_collection(Message)
-        .find(
-            {
-                M.organization_id: answer.organization_id,
-                M.conversation_id: answer.conversation_id,
-                M.seq: {"$lt": answer.seq},
-            }
-        )
+        .find({M.organization_id: call.organization_id, M.conversation_id: call.conversation_id, M.seq: {"$lt": call.seq}})
         .sort(M.seq, -1)
         .limit(HISTORY_MESSAGES)
     )
-    found = [MessageRecord.read(raw) async for raw in cursor if raw.get(M.deleted_at) is None]
+    found = [MessageRecord.read(raw) for raw in await cursor.to_list() if raw.get(M.deleted_at) is None]
     return [message for message in reversed(found) if _tells_something(message)]
 
 
@@ -83,10 +77,10 @@ def _tells_something(message: MessageRecord) -> bool:
     return message.role == MessageRole.USER or (message.status == MessageStatus.SENT and bool(message.text))
 
 
-def _subjects(answer: MessageRecord, employee_ids: tuple[str, ...]) -> tuple[Subject, ...]:
-    with scoping.tenant(answer.organization_id):
+def _subjects(call: Call, employee_ids: tuple[str, ...]) -> tuple[Subject, ...]:
+    with scoping.tenant(call.organization_id):
         try:
-            membership = access.membership_in(answer.organization_id, user_id=answer.user_id)
+            membership = access.membership_in(call.organization_id, user_id=call.user_id)
             roles.require(membership, "chat:message:send")
         except (access.NotFound, access.Forbidden) as error:
             raise ProviderError(

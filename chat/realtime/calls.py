@@ -1,0 +1,50 @@
+"""Calling a worker to a pending answer, the quick way: a Redis list that every worker waits on. The slow way is the sweeper.
+
+A call carries what is needed to read the answer's context while its lease is still being claimed. It promises nothing: the claim
+in MongoDB decides who writes, and whether anybody still has to.
+"""
+
+from dataclasses import asdict, dataclass
+
+import orjson
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from chat.realtime import keys
+from chat.records import MessageRecord
+
+AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A pending answer: where it is, and with whose rights it is written."""
+
+    organization_id: str
+    conversation_id: str
+    message_id: str
+    seq: int
+    answer_to: str
+    user_id: str
+
+    @classmethod
+    def to(cls, answer: MessageRecord) -> "Call":
+        return cls(
+            organization_id=answer.organization_id,
+            conversation_id=answer.conversation_id,
+            message_id=answer.id,
+            seq=answer.seq,
+            answer_to=answer.answer_to or "",
+            user_id=answer.user_id or "",
+        )
+
+
+def push(pipeline: Pipeline, answer: MessageRecord) -> None:
+    pipeline.lpush(keys.CALLS, orjson.dumps(asdict(Call.to(answer))))
+    pipeline.expire(keys.CALLS, keys.CALLS_TTL)
+
+
+async def wait(client: Redis, *, seconds: float) -> list[Call]:
+    """The next calls, oldest first; none after `seconds`."""
+    found = await client.blmpop(seconds, 1, keys.CALLS, direction="RIGHT", count=AT_ONCE)
+    return [Call(**orjson.loads(raw)) for raw in found[1]] if found else []
