@@ -164,7 +164,7 @@ def exception_handler(exc: Exception, context: Any) -> Response | None:
 
 def error_response(request: HttpRequest, error: Exception) -> HttpResponse:
     """The error shape for an error that met no endpoint: a middleware's, or a view's that is not REST framework's."""
-    response = exception_handler(error, {"view": None, "args": (), "kwargs": {}, "request": None})
+    response = exception_handler(error, {"view": None, "args": (), "kwargs": {}, "request": Request(request)})
     assert response is not None
     answer = HttpResponse(json.dumps(response.data), status=response.status_code, content_type=json.Renderer.media_type)
     for name, value in response.headers.items():
@@ -585,7 +585,7 @@ class Unknown(Endpoint):
         path = request.path_info
         if path.endswith("/"):
             try:
-                found = resolve(path.rstrip("/"))
+                found = resolve(path[:-1])
             except Resolver404:
                 found = None
             if found is not None and getattr(found.func, "cls", None) not in {None, Unknown}:

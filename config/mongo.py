@@ -27,8 +27,9 @@ OPTIONS: dict[str, Any] = {
     "uuidRepresentation": "standard",
     "serverSelectionTimeoutMS": 2_000,
     "connectTimeoutMS": 2_000,
-    # The whole operation, retries included: a page answers 503 within three seconds. Longer work says `pymongo.timeout(…)`.
-    "timeoutMS": 2_500,
+    # The whole operation, retries included; PyMongo looks for a server for up to half a second longer. So a page answers 503 within
+    # three seconds. Longer work says `pymongo.timeout(…)`.
+    "timeoutMS": 2_000,
     "maxPoolSize": 100,
     "appname": "parley",
 }

@@ -9,9 +9,10 @@ import redis.exceptions
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import OperationalError
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from django.test import Client
 from mongoengine.errors import OperationError
+from rest_framework.request import Request
 
 from chat.services import errors as chat_errors
 from config import api
@@ -60,11 +61,11 @@ KNOWN = [
 
 @pytest.mark.parametrize(("error", "status", "code"), KNOWN, ids=lambda value: type(value).__name__)
 def test_every_error_has_its_status_code_and_the_one_shape(error, status, code):
-    response = api.exception_handler(error, {"view": None, "args": (), "kwargs": {}, "request": None})
+    response = api.exception_handler(error, {"view": None, "args": (), "kwargs": {}, "request": Request(HttpRequest())})
     assert response.status_code == status
     [item] = response.data["errors"]
     assert (item["code"], set(item)) == (code, {"code", "detail", "attr"})
-    assert response.data["type"] == ("server_error" if status >= 500 else "validation_error" if "attr" in item and status == 400 and code != "parse_error" else "client_error")
+    assert response.data["type"] == kind_of(error, status)
     if status in {429, 503}:
         assert int(response.headers["Retry-After"]) >= 1
     else:
@@ -73,10 +74,16 @@ def test_every_error_has_its_status_code_and_the_one_shape(error, status, code):
         assert "bug" not in item["detail"]
 
 
+def kind_of(error: Exception, status: int) -> str:
+    if status >= 500:
+        return "server_error"
+    return "validation_error" if isinstance(error, (DjangoValidationError, chat_errors.TextMissing)) else "client_error"
+
+
 def test_waits_are_rounded_up_to_whole_seconds():
     for wait, said in [(0.0, "1"), (0.2, "1"), (1.0, "1"), (1.2, "2"), (59.5, "60")]:
         refusal = api.Refusal(429, code="x", sentence="Wait.", wait=wait)
-        response = api.exception_handler(refusal, {"view": None, "args": (), "kwargs": {}, "request": None})
+        response = api.exception_handler(refusal, {"view": None, "args": (), "kwargs": {}, "request": Request(HttpRequest())})
         assert response.headers["Retry-After"] == said
 
 

@@ -103,7 +103,14 @@ def test_without_a_client_id_every_request_is_a_message_of_its_own(olive, talk):
 
 
 def test_texts_are_kept_to_the_last_character(olive, talk):
-    for text in (" blanks around ", "line\nline\r\n\ttab", "\u202eright to left", "e\u0301 👩‍👩‍👧", '<script>alert("x")</script>', "x" * settings.TEXT_LIMIT):
+    for text in (
+        " blanks around ",
+        "line\nline\r\n\ttab",
+        "\u202eright to left",
+        "e\u0301 👩‍👩‍👧",
+        '<script>alert("x")</script>',
+        "x" * settings.TEXT_LIMIT,
+    ):
         said = say(olive, talk, text)
         assert said["message"]["text"] == text
         assert olive.get(f"messages/{said['message']['id']}").json()["text"] == text
