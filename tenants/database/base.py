@@ -7,6 +7,7 @@ transaction is believed only while that transaction lasts or after Django saw it
 Not for PgBouncer in transaction mode: there, two statements may reach two sessions.
 """
 
+import threading
 from typing import Any, NamedTuple
 
 import psycopg
@@ -129,7 +130,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _configure_role(self, connection: psycopg.Connection) -> bool:
         role = settings.DATABASE_ROLE
-        if not role or self.as_owner or self.alias == NO_DB_ALIAS:
+        # The pool configures its connections, in threads of its own, with the method of whichever wrapper made it first: what that
+        # one acts as now is not for the pool, which would hand an owner's connection to somebody else.
+        is_owners = self.as_owner and threading.get_ident() == self._thread_ident
+        if not role or is_owners or self.alias == NO_DB_ALIAS:
             return False
         try:
             psycopg.Cursor(connection).execute(psycopg.sql.SQL("SET ROLE {}").format(psycopg.sql.Identifier(role)))
