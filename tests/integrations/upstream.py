@@ -57,13 +57,17 @@ class Upstream:
     port: int = 0
     connections: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
+    tasks: list[asyncio.Task] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.tasks.append(asyncio.create_task(self.serve(reader, writer)))
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 lines = head.decode().split("\r\n")[1:-2]
@@ -84,12 +88,15 @@ class Upstream:
 @contextlib.asynccontextmanager
 async def upstream(*plays: Play) -> AsyncIterator[Upstream]:
     server = Upstream(list(plays))
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    listener = await asyncio.start_server(server.accept, "127.0.0.1", 0)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server
     finally:
         listener.close()
+        for task in server.tasks:
+            task.cancel()
+        await asyncio.gather(*server.tasks, return_exceptions=True)
 
 
 # What servers say ------------------------------------------------------------------------------------------------------
