@@ -6,6 +6,7 @@ import pytest
 from django.core.management import call_command
 
 from config import loop, mongo, redis
+from integrations.services import ledger
 from tests import services as plugin
 from tests import tenancy
 
@@ -37,6 +38,7 @@ def stores(_mongo_migrated, transactional_db):
     """PostgreSQL with committed rows, MongoDB and Redis: all empty at first."""
     empty()
     yield
+    ledger.flush(timeout=10)  # its thread must not write into tables that are being emptied
     empty()
 
 
