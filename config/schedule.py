@@ -20,4 +20,19 @@ class Scheduled:
     expires: int | None = None
 
 
-SCHEDULE: tuple[Scheduled, ...] = ()
+SCHEDULE: tuple[Scheduled, ...] = (
+    Scheduled(
+        name="sweep answers",
+        task="chat.sweep",
+        when=timedelta(seconds=5),
+        sentence="Every five seconds, answers whose worker died are given to another one or ended with a sentence.",
+        expires=10,
+    ),
+    Scheduled(
+        name="maintain partitions",
+        task="integrations.maintain_partitions",
+        when=crontab(minute="30", hour="1"),
+        sentence="At 01:30 UTC, the ledger gets the partitions of the days ahead and loses those past their retention.",
+        expires=6 * 3600,
+    ),
+)
