@@ -5,13 +5,12 @@ import logging
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
+from django.conf import settings
 
 from chat.services import answers, sweeper
 from config import loop, mongo
 
 log = logging.getLogger(__name__)
-
-SWEEP_SECONDS = 2.0
 
 
 @shared_task(name="chat.sweep", ignore_result=True, expires=10)
@@ -34,7 +33,7 @@ def let_answers_end(**kwargs) -> None:
 
 async def _sweep_forever() -> None:
     while True:
-        await asyncio.sleep(SWEEP_SECONDS)
+        await asyncio.sleep(settings.SWEEP_SECONDS)
         try:
             await sweeper.sweep()
         except mongo.AWAY:

@@ -4,6 +4,8 @@ import ipaddress
 from datetime import timedelta
 from pathlib import Path
 
+import sentry_sdk
+import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
@@ -350,7 +352,48 @@ SOCKET_FRAME_LIMIT = 64 * 1024  # bytes
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()
 LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "json")
+if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+    raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}. It is one of DEBUG, INFO, WARNING, ERROR, CRITICAL.")
+if LOG_FORMAT not in ("console", "json"):
+    raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}. It is console or json.")
+_BEFORE_RENDERING = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+]
+structlog.configure(
+    processors=[structlog.stdlib.filter_by_level, *_BEFORE_RENDERING, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "structured": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "processor": structlog.processors.JSONRenderer()
+            if LOG_FORMAT == "json"
+            else structlog.dev.ConsoleRenderer(colors=False),
+            "foreign_pre_chain": _BEFORE_RENDERING,
+        }
+    },
+    "handlers": {"stream": {"class": "logging.StreamHandler", "formatter": "structured"}},
+    "root": {"handlers": ["stream"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        "pymongo": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "aiohttp.access": {"level": "WARNING"},
+    },
+}
+DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 SENTRY_DSN = env.str("SENTRY_DSN", "")
+if SENTRY_DSN:
+    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False, traces_sample_rate=0.0)
 PROMETHEUS_EXPORT_MIGRATIONS = False
 # Who may read /metrics: addresses and networks, this machine alone unless said otherwise.
 METRICS_NETWORKS = checked(
