@@ -6,6 +6,7 @@ import logging
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
+from django.conf import settings
 
 from chat.services import answers, sweeper
 from config import loop, mongo
@@ -21,8 +22,9 @@ def sweep() -> None:
 
 @worker_ready.connect
 def take_calls(**kwargs) -> None:
-    """Every worker takes calls to answers, and sweeps by itself, too: beat may be down."""
-    loop.submit(answers.serve())
+    """Every worker with room for answers takes calls to them, and sweeps by itself, too: beat may be down."""
+    if settings.ANSWERS_PER_WORKER:
+        loop.submit(answers.serve())
     loop.submit(_sweep_forever())
 
 

@@ -33,6 +33,8 @@ SCHEDULE: tuple[Scheduled, ...] = (
         task="integrations.maintain_partitions",
         when=crontab(minute="30", hour="1"),
         sentence="At 01:30 UTC, the ledger gets the partitions of the days ahead and loses those past their retention.",
+        # Only a worker whose login owns the tables may do that; in production that is a worker of its own.
+        queue="owner",
         expires=6 * 3600,
     ),
 )

@@ -335,7 +335,7 @@ def web_command(descriptor: int) -> tuple[str, ...]:
 def worker_command() -> tuple[str, ...]:
     return (
         *(sys.executable, "-m", "celery", "--quiet", "-A", "config", "worker", "--pool", "threads", "--concurrency", "8"),
-        *("--queues", "default,night", "--loglevel", settings.LOG_LEVEL),
+        *("--queues", "default,night,owner", "--loglevel", settings.LOG_LEVEL),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )
 
