@@ -556,6 +556,8 @@ class ApiKey(TenantModel):
         return f"{self.name} ({self.prefix}…)"
 
     def clean(self) -> None:
+        if self.organization_id is None and self.membership_id is not None:
+            self.organization_id = self.membership.organization_id
         same_organization(self, "membership")
 
     def is_usable(self, *, now: datetime) -> bool:

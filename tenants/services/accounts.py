@@ -70,6 +70,15 @@ def confirm_email(user: User) -> None:
     user.save(update_fields=["is_email_verified", "current_account_status", "updated_at"])
 
 
+def align_email_address(user: User) -> None:
+    """After staff changed an account: its address is the primary one for sign-in, verified where the account says so."""
+    with transaction.atomic():
+        EmailAddress.objects.filter(user=user, primary=True).exclude(email=user.email).delete()
+        EmailAddress.objects.update_or_create(
+            user=user, email=user.email, defaults={"primary": True, "verified": user.is_email_verified}
+        )
+
+
 def suspend(user: User) -> None:
     """The account can neither sign in nor go on; its sessions end now."""
     with transaction.atomic():
