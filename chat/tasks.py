@@ -6,7 +6,6 @@ import logging
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
-from django.conf import settings
 
 from chat.services import answers, sweeper
 from config import loop, mongo
