@@ -198,7 +198,9 @@ def _one_to_one(people: list[Person]) -> Iterator[str]:
         yield f"1. **Begin** with what goes well: {_listed(person.strengths[:2]) or 'ask what they are proud of'}."
         yield f"2. **Listen:** {_behavior(person)}"
         yield f"3. **Develop:** {_listed(person.development_areas) or 'ask where they want to grow'}."
-        yield f"4. **Agree:** {_next_step(person)}"
+        yield "4. **Agree** on one thing each of you will do, and on a day to look at it."
+        yield ""
+        yield f"**Next step:** {_next_step(person)}"
         yield ""
 
 
@@ -328,6 +330,8 @@ def _training(people: list[Person]) -> Iterator[str]:
         teachers = [person.name for person in people if need in person.strengths]
         teaching = f" {_listed(teachers)} could teach it." if teachers else ""
         yield f"- **{need}** for {_listed(learners)}.{teaching}"
+    if needs and (others := [person.name for person in people if not person.training_needs]):
+        yield f"- Nothing is recorded for {_listed(others)}."
     yield ""
     yield f"**Next step:** {_next_step(max(people, key=lambda person: len(person.training_needs)))}"
 

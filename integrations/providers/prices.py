@@ -83,12 +83,13 @@ def cost(usage: Usage, *, model: str, base_url: str, at: datetime) -> Decimal | 
 
 async def refresh() -> None:
     """Reads staff's prices anew if what is known is older than a minute. Without PostgreSQL the old ones stay."""
-    if _Own.prices is not None:
+    seen = _Own.prices
+    if seen is not None:
         if time.monotonic() < _Own.due:
             return
         _Own.due = time.monotonic() + FRESH_SECONDS  # one reads, the others go on with what there is
     try:
-        await sync_to_async(_read, thread_sensitive=False)()
+        await sync_to_async(_read, thread_sensitive=False)(seen)
     except DatabaseError as problem:
         log.warning("The prices could not be read, the last known ones count: %s", problem)
 
@@ -98,10 +99,10 @@ def forget() -> None:
     _Own.prices = None
 
 
-def _read() -> None:
+def _read(seen: tuple[Price, ...] | None) -> None:
     with _Own.lock:
-        if _Own.prices is not None and time.monotonic() < _Own.due - FRESH_SECONDS + 1:
-            return  # another thread has just read them
+        if _Own.prices is not seen:
+            return  # another thread has read them meanwhile
         try:
             _Own.prices = tuple(
                 Price(row.host, row.model.lower(), row.since, row.input, row.cached_input, row.output)

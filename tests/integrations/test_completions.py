@@ -61,8 +61,11 @@ async def drained(stream) -> tuple[str, Finished]:
 @sync_to_async
 def rows(organization, *columns: str) -> list[tuple]:
     assert ledger.flush(timeout=10)
-    with scoping.tenant(organization):
-        return list(ModelCall.objects.for_tenant(organization).order_by("id").values_list(*columns))
+    try:
+        with scoping.tenant(organization):
+            return list(ModelCall.objects.for_tenant(organization).order_by("id").values_list(*columns))
+    finally:
+        connection.close()  # this thread is asgiref's and outlives the test
 
 
 async def test_an_answer_and_its_cost_are_finished_once_and_in_the_ledger(request_, acme, globex, configured):
