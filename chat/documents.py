@@ -88,8 +88,9 @@ class Conversation(TenantDocument):
             {"name": "conversationId_1", "fields": ["conversation_id"], "unique": True},
             # What a person started, newest first (S0-26).
             {"name": "userId_1_createdAt_-1", "fields": ["user_id", "-created_at"]},
-            # The inbox (S0-27), and the same with a tie-breaker for the cursor and the person.
+            # An organization's conversations, latest first (S0-27).
             {"name": "organizationId_1_status_1_lastMessageAt_-1", "fields": ["organization_id", "status", "-last_message_at"]},
+            # The inbox: a person's own, with a tie-breaker for the cursor.
             {
                 "name": "inbox",
                 "fields": ["organization_id", "user_id", "status", "-last_message_at", "-conversation_id"],
@@ -98,7 +99,7 @@ class Conversation(TenantDocument):
             {"name": "subjectEmployeeIds_1_status_1", "fields": ["subject_employee_ids", "status"]},
             # Conversations of one type (S0-29).
             {"name": "type_1_organizationId_1_createdAt_-1", "fields": ["type", "organization_id", "-created_at"]},
-            # The inbox's other two branches: what is shared with a role, and with a person.
+            # The inbox's second branch: what is shared with a role.
             {
                 "name": "shared_with_role",
                 "fields": [
@@ -109,6 +110,7 @@ class Conversation(TenantDocument):
                     "-conversation_id",
                 ],
             },
+            # The inbox's third branch: what is shared with a person.
             {
                 "name": "shared_with_person",
                 "fields": [
