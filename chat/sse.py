@@ -5,7 +5,7 @@
 3. A comment every 15 seconds keeps the line open. The stream ends when its reader may no longer read, or reads too slowly; who
    may still read connects again with `Last-Event-ID` and misses nothing.
 
-A stream belongs to the web process's event loop and holds neither a thread nor a database connection while it waits.
+A stream waits on the web process's event loop, and holds no database connection while it waits.
 """
 
 import asyncio
@@ -13,19 +13,20 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
+from django.db import OperationalError, close_old_connections
 from django.http import StreamingHttpResponse
 from rest_framework.exceptions import APIException
 
 from chat import events, selectors
 from chat.realtime.hub import hub
+from chat.realtime.stream import position, since
 from chat.records import ConversationRecord
-from config import json
-from config.api import AWAY
+from config import json, loop, mongo, redis
 from tenants.errors import Forbidden, NotFound
 
 HEARTBEAT_SECONDS = 15.0
 RECONNECT_MILLISECONDS = 1_000
+RESET_AGAIN_SECONDS = 1.0
 BACKLOG_LIMIT = 4 * 1024 * 1024  # bytes waiting for a reader that does not keep up
 
 REFUSED = (NotFound, Forbidden, APIException)
@@ -105,43 +106,59 @@ async def stream(conversation: ConversationRecord, *, user_id: str, admit: Admit
     no_longer_told = hub().on_access_change(reader.access_changed)
     try:
         yield b"retry: %d\n\n" % RECONNECT_MILLISECONDS
-        if after is None:
-            shown = await selectors.snapshot(conversation)
-            yield _whole("joined", shown)
-            listener.resume(after=shown.n)
-        else:
+        if after is not None and await _has_all(conversation.id, after=after):
             listener.resume(after=after)
+        else:
+            shown = await selectors.snapshot(conversation)
+            yield _whole("joined" if after is None else "reset", shown)
+            listener.resume(after=shown.n)
         while True:
             woken = await reader.wait()
+            if reader.is_too_slow:
+                return
             if reader.is_doubted or reader.is_lost or not woken:
                 reader.is_doubted = False
                 try:
-                    conversation = await sync_to_async(_admitted)(admit)
+                    conversation = await loop.in_thread(admit)
                 except REFUSED:
                     return
-                except AWAY:
+                except OperationalError:
                     pass  # nobody can say now; asked again with the next heartbeat
-            if reader.is_too_slow:
-                return
             if reader.is_lost:
                 reader.drop()
-                shown = await selectors.snapshot(conversation)
+                shown = await _snapshot_at_last(conversation)
                 yield _whole("reset", shown)
                 listener.resume(after=shown.n)
             elif frames := reader.take():
                 yield frames
             elif not woken:
                 yield b": still here\n\n"
+    except mongo.AWAY:
+        return  # it connects again, and hears of 503 where MongoDB is still away
     finally:
         no_longer_told()
         hub().leave(listener)
 
 
-def _admitted(admit: Admit) -> ConversationRecord:
+async def _has_all(conversation_id: str, *, after: int) -> bool:
+    """True if the stream still has every event above `after`; also while Redis is away: then the hub says when to reset."""
+    client = redis.async_client()
     try:
-        return admit()
-    finally:
-        close_old_connections()
+        place = await position(client, conversation_id)
+        if place.fresh or place.n < after:
+            return False
+        return place.n == after or await since(client, conversation_id, after=after) is not None
+    except redis.AWAY:
+        return True
+
+
+async def _snapshot_at_last(conversation: ConversationRecord) -> selectors.Snapshot:
+    """A snapshot with a number to go on from: waits for Redis to be there again."""
+    while True:
+        shown = await selectors.snapshot(conversation)
+        if shown.n:
+            return shown
+        await asyncio.sleep(RESET_AGAIN_SECONDS)
 
 
 def _whole(name: str, shown: selectors.Snapshot) -> bytes:

@@ -18,8 +18,18 @@ def activate_account(email_address: EmailAddress, **kwargs: Any) -> None:
     accounts.confirm_email(email_address.user)
 
 
+@receiver(password_reset)
+def believe_address(user: User, **kwargs: Any) -> None:
+    """Whoever used the link had the mail it came in: the only address of the account is theirs."""
+    addresses = list(EmailAddress.objects.filter(user=user))
+    if len(addresses) == 1 and not addresses[0].verified and addresses[0].set_verified():
+        accounts.confirm_email(user)
+
+
 @receiver(user_logged_out)
-def announce_sign_out(user: User | None, **kwargs: Any) -> None:
+def announce_sign_out(request: HttpRequest, user: User | None, **kwargs: Any) -> None:
+    """Django sends this before it removes the session. Sockets ask again at once, so it has to be gone by then."""
+    request.session.flush()
     if user is not None:
         announce_access_changed(user_id=user.pk)
 
