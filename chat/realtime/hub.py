@@ -222,13 +222,15 @@ class Hub:
             conversations = list(self._listeners)
             if not conversations:
                 continue
+            # Read before Redis is asked: what a listener hears meanwhile is newer than the answer.
+            came = {listener: listener.n for listeners in self._listeners.values() for listener in listeners}
             try:
                 latest = await stream.positions(redis.async_client(), conversations)
             except redis.AWAY:
                 continue
             for conversation, n in zip(conversations, latest, strict=True):
                 for listener in tuple(self._listeners.get(conversation, ())):
-                    if n is None or n < listener.n:
+                    if n is None or n < came.get(listener, -1):
                         listener.lose()
                     elif n > listener.n >= 0:
                         self.look_again(listener)
