@@ -16,6 +16,8 @@ const ALLOWED = {
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOWED_URI_REGEXP: /^(?:https|mailto):/i,
+  // Their values are no addresses, so the line above is not for them.
+  ADD_URI_SAFE_ATTR: ["target", "rel", "start", "tabindex", "role", "aria-label"],
   RETURN_DOM_FRAGMENT: true,
 };
 
@@ -105,20 +107,26 @@ const TABLE_RULE = /^ {0,3}\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
 const SINGLE_LINE = /^ {0,3}(?:#{1,6}(?:\s|$)|(?:[*_-] *){3,}$)/;
 const INDENTED = /^(?: {2,}|\t)/;
 
-// A paragraph, a list or a table that grows beyond this many characters is finished in parts.
+// A paragraph, a list or a table that grows beyond this many characters is finished in parts. What cannot be (a long quotation) is
+// rendered again only when it has grown by an eighth; until then new text stands plain at its end.
 const LONG = 1_500;
 const KEEP_OPEN = 300;
+const GROWTH = 1.125;
 
 /**
  * Markdown that arrives in pieces, shown in `root`. Finished blocks are rendered once and stay as they are; only the last, open one is
  * rendered again, and where that grows long its beginning is finished, too. So a piece costs the same however long the answer is.
  */
 export class StreamedMarkdown {
+  /** Characters rendered so far, those of an open block again and again: what a long answer costs. */
+  drawn = 0;
   #root;
   #open = ""; // source of the open block, or of a fence's open line
   #scanned = 0; // up to here #open was looked through, at the start of a line
   #fence = null; // {mark, code, nodes}: an open code block
   #shown = []; // nodes of the open block
+  #drawnLength = 0; // of #open, when it was last rendered
+  #tail = null; // plain text that came since
   #into = null; // {kind, element, head}: where a long block's rest goes on
   #finished;
 
@@ -131,8 +139,10 @@ export class StreamedMarkdown {
 
   append(text) {
     this.#open += text;
+    const before = this.#open.length;
     while (this.#fence ? this.#goOnInFence() : this.#finishBlock());
     if (this.#fence) this.#showOpenLine();
+    else if (this.#open.length === before && before > LONG && before < this.#drawnLength * GROWTH) this.#showTail(text);
     else this.#showOpen();
   }
 
@@ -140,6 +150,7 @@ export class StreamedMarkdown {
 
   /** Finishes the open block where its end has arrived. True where there may be more to do. */
   #finishBlock() {
+    if (!this.#into && this.#scanned === 0) this.#open = this.#open.replace(/^(?:[ \t]*\n)+/, "");
     let start = this.#scanned;
     for (;;) {
       const end = this.#open.indexOf("\n", start);
@@ -207,6 +218,7 @@ export class StreamedMarkdown {
     const element = this.#into?.element ?? this.#shown.map((node) => find(node, selector)).find(Boolean);
     if (!element) return false;
     this.#shown = [];
+    this.#drawnLength = 0;
     this.#into = { kind, element, head };
     this.#open = this.#open.slice(cut);
     this.#scanned = Math.max(0, this.#scanned - cut);
@@ -236,8 +248,8 @@ export class StreamedMarkdown {
   /** A space before `until` where nothing is open that would look different if it were cut there. */
   #cutOfParagraph(until) {
     const stop = Math.max(0, until - LONG);
-    for (let at = this.#open.lastIndexOf(" ", until); at > stop; at = this.#open.lastIndexOf(" ", at - 1)) {
-      if (isBalanced(this.#open.slice(0, at))) return at;
+    for (let at = until; at > stop; at -= 1) {
+      if (/\s/.test(this.#open[at]) && isBalanced(this.#open.slice(0, at))) return at;
     }
     return 0;
   }
@@ -289,18 +301,34 @@ export class StreamedMarkdown {
   #showOpenLine() {
     const { mark, line } = this.#fence;
     const text = this.#open;
+    this.drawn += text.length;
     line.data = /^ {0,3}(`+|~+) *$/.test(text) && text.trim()[0] === mark[0] ? "" : text;
   }
 
   // Nodes -------------------------------------------------------------------------------------------------------------
 
+  #showTail(text) {
+    this.drawn += text.length;
+    if (!this.#tail) {
+      let last = this.#shown.at(-1);
+      while (last.lastChild?.nodeType === Node.ELEMENT_NODE) last = last.lastChild;
+      this.#tail = document.createTextNode("");
+      if (last.nodeType === Node.ELEMENT_NODE) last.append(this.#tail);
+      else last.after(this.#tail);
+      this.#shown.push(this.#tail);
+    }
+    this.#tail.appendData(text);
+  }
+
   #showOpen() {
+    this.#drawnLength = this.#open.length;
     const source = tidied(this.#open);
     if (source.trim()) this.#show(source);
     else this.#discard();
   }
 
   #show(source) {
+    this.drawn += source.length;
     this.#discard();
     const nodes = this.#into ? this.#rest(source) : [...render(source).childNodes];
     (this.#into?.element ?? this.#root).append(...nodes);
@@ -317,11 +345,14 @@ export class StreamedMarkdown {
   }
 
   #discard() {
+    this.#tail = null;
     for (const node of this.#shown) node.remove();
     this.#shown = [];
   }
 
   #settle() {
+    this.#drawnLength = 0;
+    this.#tail = null;
     const elements = this.#shown.filter((node) => node.nodeType === Node.ELEMENT_NODE);
     this.#shown = [];
     if (elements.length) this.#finished(elements);

@@ -1,0 +1,161 @@
+"""Tests in a real browser. Nothing is skipped where it is missing: the tests fail and say what to install."""
+
+import inspect
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.db import connection
+from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
+
+from chat.services import conversations
+from tenants import scoping
+from tests.cast import PASSWORD, Cast, make_cast
+from tests.e2e.site import Site, running
+from tests.e2e.upstream import Upstream
+
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """All of these on one process: it has the site and the browser. They share one event loop, which the browser belongs to."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+            if inspect.iscoroutinefunction(item.function):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser():
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        pytest.fail("The tests in a browser need Chromium. Install it: apt-get install chromium", pytrace=False)
+    if not (settings.BASE_DIR / "node_modules" / "marked").is_dir():
+        pytest.fail("The pages' JavaScript libraries are missing. Install them: npm ci", pytrace=False)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+        yield browser
+        await browser.close()
+
+
+async def _serve_static(route: Route) -> None:
+    """Our own files, and nothing else, at an address without a server."""
+    path = urlsplit(route.request.url).path
+    if path == "/":
+        await route.fulfill(body="<!doctype html><html lang=en><title>Scripts</title><body></body></html>", content_type="text/html")
+        return
+    found = finders.find(path.removeprefix("/static/"))
+    if found is None:
+        await route.fulfill(status=404)
+    else:
+        kind = "text/css" if found.endswith(".css") else "image/svg+xml" if found.endswith(".svg") else "text/javascript"
+        await route.fulfill(path=found, content_type=kind)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def scripts(browser: Browser):
+    """An empty page on which our modules can be imported."""
+    context = await browser.new_context()
+    await context.route("**/*", _serve_static)
+    page = await context.new_page()
+    await page.goto("http://scripts.test/")
+    yield page
+    await context.close()
+
+
+@pytest.fixture(scope="session")
+def upstream():
+    with Upstream().serving() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="session")
+def _running_site(_mongo_migrated, upstream: Upstream, tmp_path_factory):
+    name = connection.settings_dict["NAME"]
+    with running(folder=tmp_path_factory.mktemp("site"), database_url=_database_url(name), provider=upstream.url) as site:
+        yield site
+
+
+def _database_url(name: str) -> str:
+    """The address of the tests' database on the server that DATABASE_URL names."""
+    parts = urlsplit(settings.DATABASE_URL)
+    return parts._replace(path=f"/{name}").geturl()
+
+
+@dataclass
+class World:
+    """Everything a test in the browser starts from."""
+
+    site: Site
+    upstream: Upstream
+    cast: Cast
+    conversation_id: str
+
+    def address(self, path: str = "") -> str:
+        return f"{self.site.url}/o/acme/{path}"
+
+    @property
+    def conversation(self) -> str:
+        return self.address(f"chat/{self.conversation_id}/")
+
+
+@pytest.fixture
+def world(_running_site: Site, upstream: Upstream, stores) -> World:
+    """Acme and Globex, and a consultation of Olive's about Erik in which nothing has been said."""
+    upstream.behave()
+    cast = make_cast()
+    with scoping.tenant(cast.acme):
+        started = conversations.start(
+            cast.olive.membership, type="employee_specific", subject_employee_ids=[cast.employees["Erik Ek"].pk]
+        )
+    return World(site=_running_site, upstream=upstream, cast=cast, conversation_id=started.id)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser, world: World):
+    context = await browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB", timezone_id="Europe/Berlin")
+    context.set_default_timeout(15_000)
+    await context.grant_permissions(["clipboard-read", "clipboard-write"], origin=world.site.url)
+    yield context
+    await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(context: BrowserContext, world: World):
+    """Olive's browser, signed in. A script error or a refused resource on any page fails the test."""
+    page = await context.new_page()
+    troubles = watch(page)
+    await sign_in(page, world.site, "olive@acme.example")
+    yield page
+    assert troubles == [], f"The browser complained: {troubles}\n{world.site.logs()}"
+
+
+def watch(page: Page) -> list[str]:
+    """What a developer would see as red lines: script errors, and what the content security policy refused."""
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on(
+        "console",
+        lambda line: troubles.append(line.text) if line.type == "error" and "Content Security Policy" in line.text else None,
+    )
+    return troubles
+
+
+async def sign_in(page: Page, site: Site, email: str) -> None:
+    await page.goto(f"{site.url}/accounts/login/")
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"{site.url}/o/**")
+
+

@@ -1,0 +1,115 @@
+"""The site as people meet it: a real web process and a real worker, on the stores of this test process."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+
+from config.management.commands.up import web_command, worker_command
+
+START_SECONDS = 45.0
+
+
+class Site:
+    """Web and worker can be ended and started again while tests look on."""
+
+    def __init__(self, *, folder: Path, database_url: str, provider: str) -> None:
+        self._folder = folder
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.set_inheritable(True)
+        self.port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = {
+            **os.environ,
+            "DEBUG": "1",
+            "DATABASE_URL": database_url,
+            "PORT": str(self.port),
+            "OPENAI_BASE_URL": provider,
+            "OPENAI_API_KEY": "a-key-of-the-tests",
+            "OPENAI_MODEL": "test-model",
+            "LOG_LEVEL": "WARNING",
+            "READY_FILE": str(folder / "worker-ready"),
+        }
+        self._web: subprocess.Popen[bytes] | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.start_worker()
+        self.start_web()
+        self._wait_for("the worker", (self._folder / "worker-ready").exists)
+
+    def start_web(self) -> None:
+        self._web = self._spawn("web", web_command(self._listener.fileno()))
+        self._wait_for("the web process", self._answers)
+
+    def start_worker(self) -> None:
+        self._worker = self._spawn("worker", worker_command())
+
+    def end_web(self) -> None:
+        self._end(self._web)
+        self._web = None
+
+    def end(self) -> None:
+        for process in (self._web, self._worker):
+            self._end(process)
+        self._listener.close()
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-4_000:]}" for path in self._folder.glob("*.log"))
+
+    def _spawn(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                command,
+                env=self._environment,
+                cwd=settings.BASE_DIR,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[self._listener.fileno()],
+                start_new_session=True,
+            )
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as response:  # noqa: S310 - our own address
+                return response.status == 200
+        except OSError:
+            return False
+
+    def _wait_for(self, what: str, is_there) -> None:
+        until = time.monotonic() + START_SECONDS
+        while not is_there():
+            for process in (self._web, self._worker):
+                if process is not None and process.poll() is not None:
+                    raise RuntimeError(f"A process ended while {what} was awaited.\n{self.logs()}")
+            if time.monotonic() > until:
+                raise RuntimeError(f"{what} did not start within {START_SECONDS:.0f} s.\n{self.logs()}")
+            time.sleep(0.1)
+
+    def _end(self, process: subprocess.Popen[bytes] | None) -> None:
+        if process is None or process.poll() is not None:
+            return
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=8)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def running(**arguments) -> Iterator[Site]:
+    site = Site(**arguments)
+    try:
+        site.start()
+        yield site
+    finally:
+        site.end()
