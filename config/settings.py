@@ -210,10 +210,11 @@ LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_ADAPTER = "tenants.adapters.AccountAdapter"
-ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+MFA_ADAPTER = "tenants.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = False
 MFA_REQUIRED_OF_STAFF = checked(env.bool, "MFA_REQUIRED_OF_STAFF", not DEBUG)
@@ -224,6 +225,8 @@ SESSION_COOKIE_HTTPONLY = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 if DEBUG:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = False
 SESSION_COOKIE_SAMESITE = "Lax"
+
+UNFOLD = {"SITE_TITLE": "Parley administration", "SITE_HEADER": "Parley", "SITE_URL": "/", "SIDEBAR": {"show_search": True}}
 
 EMAIL_URL = env.str("EMAIL_URL", "")
 if EMAIL_URL:
@@ -344,7 +347,7 @@ CHECKPOINT_SECONDS = checked(env.float, "CHECKPOINT_SECONDS", 2.0)  # between tw
 SWEEP_SECONDS = checked(env.float, "SWEEP_SECONDS", 2.0)  # between two looks for answers that nobody works on
 PICKUP_AGAIN_SECONDS = checked(env.float, "PICKUP_AGAIN_SECONDS", 3.0)  # a worker that did not come is called again after this
 PICKUP_SECONDS = checked(env.float, "PICKUP_SECONDS", 12.0)  # an answer nobody has claimed by then is given up with a sentence
-FLUSH_SECONDS = (0.03, 0.06)  # deltas leave together, at least and (under load) at most this far apart
+FLUSH_SECONDS = (0.03, 0.075)  # deltas leave together, at least and (under load) at most this far apart
 EVENTS_KEPT = 2_000  # events a conversation's stream holds for resuming
 SOCKET_FRAME_LIMIT = 64 * 1024  # bytes
 
