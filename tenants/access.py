@@ -43,10 +43,16 @@ def membership_in(organization: Any, *, user_id: Any) -> Membership:
         key = scoping.tenant_key(organization)
     except BadTenant:
         raise NotFound from None
-    found = _memberships(user_id, organization_id=uuid.UUID(key))
-    if not found:
+    with scoping.tenant(key):
+        found = (
+            Membership.objects.for_tenant(key)
+            .select_related("organization", "user", "branch", "department")
+            .filter(user_id=_uuid(user_id), is_active=True, organization__status=OrganizationStatus.ACTIVE)
+            .first()
+        )
+    if found is None or not found.user.is_active:
         raise NotFound("There is no such organization, or you are not one of its people.")
-    return found[0]
+    return found
 
 
 def memberships_of(user: Any) -> list[Membership]:
