@@ -122,7 +122,7 @@ def lengthen(membership: Membership, conversation_id: str, count: int) -> None:
 async def turn(membership: Membership, conversation: conversations.ConversationRecord) -> None:
     submitted = await turns.asubmit(membership, conversation, text="How is Erik doing in his job?", client_id="seed")
     assert submitted.answer is not None
-    await answers.produce(Call.to(submitted.answer))
+    await answers.produce(Call.to(submitted.answer, conversation))
 
 
 def turns_like(pair: list[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from chat.services import answers, sweeper
 from config import loop, mongo
+from integrations.providers import prices
 
 log = logging.getLogger(__name__)
 

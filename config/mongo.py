@@ -15,10 +15,10 @@ from django.conf import settings
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.collection import Collection
-from pymongo.errors import AutoReconnect, NetworkTimeout, NotPrimaryError, ServerSelectionTimeoutError, WTimeoutError
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
 
 # What an operation raises when MongoDB cannot be reached or cannot acknowledge now.
-AWAY = (AutoReconnect, NetworkTimeout, NotPrimaryError, ServerSelectionTimeoutError, WTimeoutError)
+AWAY = (ConnectionFailure, ExecutionTimeout, WTimeoutError)
 
 OPTIONS: dict[str, Any] = {
     "w": "majority",

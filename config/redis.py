@@ -17,6 +17,9 @@ AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ResponseError, OSError)
 # RESP2: published messages come as ordinary replies, which the hub reads in order.
 OPTIONS = {"socket_timeout": 2.0, "socket_connect_timeout": 1.0, "protocol": 2}
 
+CONNECTIONS = 16  # of an event loop; what comes in a burst waits for one of them instead of opening its own
+POOL_SECONDS = 5.0
+
 _async_clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis]" = weakref.WeakKeyDictionary()
 
 
@@ -30,7 +33,15 @@ def async_client() -> redis.asyncio.Redis:
     loop = asyncio.get_running_loop()
     found = _async_clients.get(loop)
     if found is None:
-        found = redis.asyncio.Redis.from_url(settings.REDIS_URL, retry=redis.asyncio.retry.Retry(NoBackoff(), 1), **OPTIONS)
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            settings.REDIS_URL,
+            retry=redis.asyncio.retry.Retry(NoBackoff(), 1),
+            max_connections=CONNECTIONS,
+            timeout=POOL_SECONDS,
+            driver_info=None,  # telling the server our library's version costs as much as the rest of connecting
+            **OPTIONS,
+        )
+        found = redis.asyncio.Redis.from_pool(pool)
         _async_clients[loop] = found
     return found
 

@@ -212,7 +212,7 @@ async def _turn(membership: Membership, conversation: ConversationRecord, text: 
     """Asks, and writes the answer in this process. Gives whether the question is new, and how its answer ended."""
     submitted = await turns.asubmit(membership, conversation, text=text, client_id=client_id, now=now)
     assert submitted.answer is not None  # a consultation's question always has one
-    await answers.produce(Call.to(submitted.answer))
+    await answers.produce(Call.to(submitted.answer, conversation))
     answer = await chat_access.amessage_for(membership, submitted.answer.id)
     return submitted.created, answer.status
 

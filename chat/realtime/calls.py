@@ -11,14 +11,14 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from chat.realtime import keys
-from chat.records import MessageRecord
+from chat.records import ConversationRecord, MessageRecord
 
 AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A pending answer: where it is, and with whose rights it is written."""
+    """A pending answer: where it is, whom it is about, and with whose rights it is written."""
 
     organization_id: str
     conversation_id: str
@@ -26,9 +26,10 @@ class Call:
     seq: int
     answer_to: str
     user_id: str
+    subject_employee_ids: tuple[str, ...]
 
     @classmethod
-    def to(cls, answer: MessageRecord) -> "Call":
+    def to(cls, answer: MessageRecord, conversation: ConversationRecord) -> "Call":
         return cls(
             organization_id=answer.organization_id,
             conversation_id=answer.conversation_id,
@@ -36,11 +37,12 @@ class Call:
             seq=answer.seq,
             answer_to=answer.answer_to or "",
             user_id=answer.user_id or "",
+            subject_employee_ids=conversation.subject_employee_ids,
         )
 
 
-def push(pipeline: Pipeline, answer: MessageRecord) -> None:
-    pipeline.lpush(keys.CALLS, orjson.dumps(asdict(Call.to(answer))))
+def push(pipeline: Pipeline, call: Call) -> None:
+    pipeline.lpush(keys.CALLS, orjson.dumps(asdict(call)))
     pipeline.expire(keys.CALLS, keys.CALLS_TTL)
 
 

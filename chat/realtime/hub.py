@@ -40,7 +40,7 @@ class Sink(Protocol):
 class Listener:
     """One reader of one conversation, and how far it has come."""
 
-    __slots__ = ("_busy", "_hub", "_lost", "conversation_id", "n", "sink")
+    __slots__ = ("_ahead", "_busy", "_hub", "_lost", "conversation_id", "n", "sink")
 
     def __init__(self, hub: "Hub", conversation_id: str, sink: Sink) -> None:
         self.conversation_id = conversation_id
@@ -49,6 +49,7 @@ class Listener:
         self._hub = hub
         self._busy = False
         self._lost = False
+        self._ahead: dict[int, bytes] | None = None  # hints that came while the stream was being read
 
     def resume(self, *, after: int) -> None:
         """From here on events with numbers above `after` are handed over."""
@@ -57,13 +58,23 @@ class Listener:
         self._hub.look_again(self)
 
     def hint(self, n: int, event: bytes) -> None:
-        if self.n < 0 or self._lost or self._busy or n <= self.n:
+        if self.n < 0 or self._lost or n <= self.n:
             return
-        if n == self.n + 1:
-            self.n = n
-            self.sink.deliver(self.conversation_id, event)
+        if self._busy:
+            self._keep(n, event)
+        elif n == self.n + 1:
+            self._hand_over(n, event)
         else:
             self._hub.look_again(self)
+
+    def _keep(self, n: int, event: bytes) -> None:
+        if self._ahead is None:
+            self._ahead = {}
+        self._ahead[n] = event
+
+    def _hand_over(self, n: int, event: bytes) -> None:
+        self.n = n
+        self.sink.deliver(self.conversation_id, event)
 
     def lose(self) -> None:
         if self.n >= 0 and not self._lost:
@@ -80,15 +91,18 @@ class Listener:
                 missed = await stream.since(redis.async_client(), self.conversation_id, after=self.n)
                 if missed is None:
                     self.lose()
-                if not missed or self._lost:
                     return
                 for event in missed:
-                    self.n = events.number_of(event)
-                    self.sink.deliver(self.conversation_id, event)
+                    self._hand_over(events.number_of(event), event)
+                while self._ahead and (event := self._ahead.pop(self.n + 1, None)) is not None:
+                    self._hand_over(self.n + 1, event)
+                if not missed or not self._ahead or max(self._ahead) <= self.n:
+                    return
         except redis.AWAY:
             pass  # the hub's own connection notices, too, and everybody resets when Redis is back
         finally:
             self._busy = False
+            self._ahead = None
 
 
 class Hub:

@@ -5,15 +5,17 @@ contiguous. Where Redis has forgotten a conversation, numbering starts again far
 time in milliseconds), so a reader with an old number always sees a gap, never another event under the same number.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from chat import events
 from chat.realtime import calls, keys
-from chat.records import MessageRecord
+from chat.realtime.calls import Call
 from config import redis
 
 # KEYS: number, stream. ARGV: conversation, body, events kept, seconds to live, channel. Returns {number, 1 if numbering began}.
@@ -36,6 +38,8 @@ redis.call('PUBLISH', ARGV[5], event)
 return {n, fresh}
 """
 
+_APPEND_SHA = hashlib.sha1(_APPEND.encode()).hexdigest()
+
 # KEYS: number, stream. ARGV: seconds to live. Returns {number, 1 if numbering began}; begins it where there is none.
 _POSITION = """
 local found = redis.call('GET', KEYS[1])
@@ -48,6 +52,9 @@ return {n, 1}
 """
 
 
+_POSITION_SHA = hashlib.sha1(_POSITION.encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """Where an event went: its number, and whether it is the first since Redis forgot the conversation."""
@@ -56,28 +63,34 @@ class Placed:
     fresh: bool
 
 
-async def publish(client: Redis, drafts: Sequence[events.Draft], *, call: MessageRecord | None = None) -> list[Placed]:
+async def publish(client: Redis, drafts: Sequence[events.Draft], *, call: Call | None = None) -> list[Placed]:
     """Appends the events in one pipeline, in order, and calls a worker to the pending answer `call` in the same one.
 
     Raises `redis.AWAY` errors; then any of them may be out or not.
     """
-    append = client.register_script(_APPEND)
-    kept, ttl = settings.EVENTS_KEPT, keys.EVENTS_TTL
-    async with client.pipeline(transaction=False) as pipeline:
-        for draft in drafts:
-            conversation = draft.conversation_id
-            await append(
-                keys=(keys.event_number(conversation), keys.events(conversation)),
-                args=(conversation, draft.body, kept, ttl, keys.event_channel(conversation)),
-                client=pipeline,
-            )
-        if call is not None:
-            calls.push(pipeline, call)
-        answers = await pipeline.execute()
+    try:
+        answers = await _append(client, drafts, call)
+    except NoScriptError:  # a server that has not seen the script yet, or was emptied: then nothing of this was done
+        await client.script_load(_APPEND)
+        answers = await _append(client, drafts, call)
     return [Placed(n=n, fresh=bool(fresh)) for n, fresh in answers[: len(drafts)]]
 
 
-async def announce(drafts: Sequence[events.Draft], *, call: MessageRecord | None = None) -> bool:
+async def _append(client: Redis, drafts: Sequence[events.Draft], call: Call | None) -> list:
+    kept, ttl = settings.EVENTS_KEPT, keys.EVENTS_TTL
+    pipeline = client.pipeline(transaction=False)
+    for draft in drafts:
+        conversation = draft.conversation_id
+        pipeline.execute_command(
+            *("EVALSHA", _APPEND_SHA, 2, keys.event_number(conversation), keys.events(conversation)),
+            *(conversation, draft.body, kept, ttl, keys.event_channel(conversation)),
+        )
+    if call is not None:
+        calls.push(pipeline, call)
+    return await pipeline.execute()
+
+
+async def announce(drafts: Sequence[events.Draft], *, call: Call | None = None) -> bool:
     """Publishes what is already saved. Where Redis is away the events are given up: readers reset when it returns, and the
     sweeper calls again."""
     try:
@@ -89,9 +102,11 @@ async def announce(drafts: Sequence[events.Draft], *, call: MessageRecord | None
 
 async def position(client: Redis, conversation_id: str) -> Placed:
     """The number of the latest event; `fresh` where Redis knew of none, so that whatever a reader has is too old."""
-    n, fresh = await client.register_script(_POSITION)(
-        keys=(keys.event_number(conversation_id), keys.events(conversation_id)), args=(keys.EVENTS_TTL,)
-    )
+    where = (2, keys.event_number(conversation_id), keys.events(conversation_id), keys.EVENTS_TTL)
+    try:
+        n, fresh = await client.evalsha(_POSITION_SHA, *where)
+    except NoScriptError:
+        n, fresh = await client.eval(_POSITION, *where)
     return Placed(n=n, fresh=bool(fresh))
 
 

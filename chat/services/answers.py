@@ -4,7 +4,8 @@
 2. What the asker may see becomes facts and history, these become a prompt, the provider's text streams in.
 3. Text waits in the answer's buffer for the next tick of the `Outbox`, which sends the deltas of all answers in one pipeline, keeps
    leases and partial texts durable, and reads who was stopped.
-4. The finished answer and its conversation's totals are saved in one transaction, then announced.
+4. The finished answer and its conversation's totals are saved in one transaction, then announced. The lease stays until then: where
+   the announcement is lost, the sweeper finds it and announces again.
 
 A lost lease ends the work silently: whoever took the lease over has the word.
 """
@@ -20,7 +21,7 @@ import uuid_utils.compat as uuid
 from bson.decimal128 import Decimal128
 from django.conf import settings
 from django.utils import timezone
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne, WriteConcern
 
 from chat import events, prompts
 from chat.choices import MessageStatus
@@ -34,6 +35,7 @@ from config import mongo, redis
 from config.failpoints import failpoint
 from integrations.providers.base import Finished, ProviderError
 from integrations.services import completions
+from tenants.scoping import ACROSS_COMMENT
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,11 @@ C, M = mongo.names(Conversation), mongo.names(Message)
 SAVE_AGAIN_SECONDS = (0.2, 2.0)
 SHUTDOWN_SECONDS = 8.0
 CALL_SECONDS = 1.0
+STOPS_SECONDS = 0.1
+BUSY = 60  # answers at once from which on deltas are sent as rarely as they may be
+
+UNJOURNALED = WriteConcern(w=1, j=False)
+WHY_ACROSS = ACROSS_COMMENT + "a worker renews all its leases at once"
 
 
 class LeaseLost(Exception):
@@ -53,6 +60,7 @@ class Writing:
 
     __slots__ = (
         "announce_whole",
+        "announced",
         "checkpoint_at",
         "closing",
         "fresh",
@@ -81,6 +89,7 @@ class Writing:
         self.announce_whole = False
         self.last: MessageRecord | None = None  # the saved end, to be announced after the last delta
         self.out = asyncio.Event()  # set when the end is announced, or was given up because Redis is away
+        self.announced = False
         self.started = time.monotonic()
         self.checkpoint_at = self.started + settings.CHECKPOINT_SECONDS
 
@@ -114,6 +123,7 @@ class Writing:
         return {
             M.organization_id: self.record.organization_id,
             M.message_id: self.record.id,
+            M.status: MessageStatus.STREAMING.value,
             "lease.token": self.token,
         }
 
@@ -138,8 +148,8 @@ class Outbox:
         self._empty = asyncio.Event()
         self._empty.set()
         self._task: asyncio.Task | None = None
-        self._keeping: set[asyncio.Task] = set()
-        self._interval = settings.FLUSH_SECONDS[0]
+        self._keeping: asyncio.Task | None = None
+        self._stops_at = 0.0
         self.is_draining = False
 
     def enter(self, writing: Writing) -> None:
@@ -168,20 +178,22 @@ class Outbox:
         self._wake.set()
 
     async def _tick_forever(self) -> None:
-        least, most = settings.FLUSH_SECONDS
         while True:
             await self._busy.wait()
             began = time.monotonic()
             await self._flush()
             self._keep(time.monotonic())
-            # Under load the deltas of a tick take longer: then ticks come less often and carry more, up to a bound.
-            took = time.monotonic() - began
-            self._interval = min(most, max(least, 3 * took))
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), max(0.001, self._interval - took))
+                await asyncio.wait_for(self._wake.wait(), max(0.001, self.interval - (time.monotonic() - began)))
             except TimeoutError:
                 pass
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two ticks: the more answers, the rarer and the fuller, up to a bound."""
+        least, most = settings.FLUSH_SECONDS
+        return least + (most - least) * min(1.0, len(self.writings) / BUSY)
 
     async def _flush(self) -> None:
         """Sends what every answer has, in order for each; an answer that has ended is followed by its saved end."""
@@ -211,10 +223,13 @@ class Outbox:
                     writing.sent += len(text)
                     # Redis had forgotten the conversation: what came before this delta is nowhere but here.
                     writing.announce_whole = place.fresh
+                    writing.announced = writing.last is not None
                 failpoint("answer.flushed")
-            for message_id in await client.smembers(keys.STOPS):
-                if stopped := self.writings.get(message_id.decode()):
-                    stopped.stop()
+            if time.monotonic() >= self._stops_at:
+                self._stops_at = time.monotonic() + STOPS_SECONDS
+                for message_id in await client.smembers(keys.STOPS):
+                    if stopped := self.writings.get(message_id.decode()):
+                        stopped.stop()
         except redis.AWAY as error:
             log.warning("Redis is away, %d events wait: %s", len(drafts), error)
             for writing, text in out:
@@ -229,37 +244,43 @@ class Outbox:
         return replace(writing.record, text=writing.text)
 
     def _keep(self, now: float) -> None:
-        for writing in self.writings.values():
-            if now >= writing.checkpoint_at and not writing.closing:
-                writing.checkpoint_at = now + settings.CHECKPOINT_SECONDS
-                task = asyncio.create_task(self._checkpoint(writing))
-                self._keeping.add(task)
-                task.add_done_callback(self._keeping.discard)
+        """Starts a checkpoint of the answers that are due, unless the last one is still under way."""
+        due = [writing for writing in self.writings.values() if now >= writing.checkpoint_at and not writing.closing]
+        if not due or not (self._keeping is None or self._keeping.done()):
+            return
+        for writing in due:
+            writing.checkpoint_at = now + settings.CHECKPOINT_SECONDS
+        self._keeping = asyncio.create_task(self._checkpoint(due))
 
-    async def _checkpoint(self, writing: Writing) -> None:
-        """Makes the text so far durable and renews the lease; learns of a durable wish to stop, or of the lease being lost."""
+    async def _checkpoint(self, due: list[Writing]) -> None:
+        """Makes the texts so far durable and renews the leases, in one write; learns of durable wishes to stop and of lost leases.
+
+        The write is not waited for by the journal: what a crash of MongoDB could take back is the last two seconds of a text that
+        is still being written, and a renewal that the next one repeats.
+        """
+        messages = mongo.async_collection(Message)
         now = timezone.now()
+        fields = {M.updated_at: now, "lease.expiresAt": now + timedelta(seconds=settings.LEASE_SECONDS)}
         try:
-            kept = await mongo.async_collection(Message).find_one_and_update(
-                writing.mine,
-                {
-                    "$set": {
-                        M.content: writing.text,
-                        M.updated_at: now,
-                        "lease.expiresAt": now + timedelta(seconds=settings.LEASE_SECONDS),
-                    }
-                },
-                {M.stop_requested_at: 1},
+            await messages.with_options(write_concern=UNJOURNALED).bulk_write(
+                [UpdateOne(writing.mine, {"$set": {M.content: writing.text, **fields}}) for writing in due], ordered=False
             )
+            found = messages.find(
+                {M.message_id: {"$in": [writing.record.id for writing in due]}},
+                {M.message_id: 1, "lease.token": 1, M.stop_requested_at: 1},
+                comment=WHY_ACROSS,
+            )
+            kept = {raw[M.message_id]: raw for raw in await found.to_list()}
         except mongo.AWAY as error:
-            log.warning("MongoDB is away, the partial text of %s waits: %s", writing.record.id, error)
+            log.warning("MongoDB is away, %d partial texts wait: %s", len(due), error)
             return
         failpoint("answer.checkpointed")
-        if kept is None:
-            if not writing.closing and writing.task is not None:
+        for writing in due:
+            raw = kept.get(writing.record.id, {})
+            if raw.get(M.stop_requested_at):
+                writing.stop()
+            elif (raw.get(M.lease) or {}).get("token") != writing.token and not writing.closing and writing.task is not None:
                 writing.task.cancel()
-        elif kept.get(M.stop_requested_at):
-            writing.stop()
 
 
 _outbox: Outbox | None = None
@@ -452,6 +473,15 @@ async def _finish(box: Outbox, writing: Writing, outcome: dict[str, Any]) -> Non
     box.hurry()
     await writing.out.wait()
     failpoint("answer.announced")
+    if writing.announced:
+        await release(writing.record.organization_id, writing.record.id, token=writing.token)
+
+
+async def release(organization_id: str, message_id: str, *, token: str) -> None:
+    """The end of this answer is saved and announced: nothing is left to do. Where this is lost it is announced twice."""
+    await mongo.async_collection(Message).update_one(
+        {M.organization_id: organization_id, M.message_id: message_id, "lease.token": token}, {"$unset": {M.lease: ""}}
+    )
 
 
 async def _save(writing: Writing, outcome: dict[str, Any]) -> dict[str, Any] | None:
@@ -459,9 +489,10 @@ async def _save(writing: Writing, outcome: dict[str, Any]) -> dict[str, Any] | N
 
     async def both(session) -> dict[str, Any] | None:
         now = timezone.now()
+        lease = {"token": writing.token, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}
         raw = await mongo.async_collection(Message).find_one_and_update(
             writing.mine,
-            {"$set": {**outcome, M.content: writing.text, M.updated_at: now, M.finished_by: writing.token}, "$unset": {M.lease: ""}},
+            {"$set": {**outcome, M.content: writing.text, M.updated_at: now, M.finished_by: writing.token, M.lease: lease}},
             return_document=ReturnDocument.AFTER,
             session=session,
         )

@@ -45,8 +45,7 @@ class AnswerContext:
 
 async def for_answer(call: Call) -> AnswerContext:
     """Reads it with the rights of the person who asked, as they are now. Raises `ProviderError` where they have lost them."""
-    conversation, messages = await asyncio.gather(_conversation(call), _messages_before(call))
-    subjects = await loop.in_thread(_subjects, call, conversation.subject_employee_ids)
+    conversation, messages, subjects = await asyncio.gather(_conversation(call), _messages_before(call), loop.in_thread(_subjects, call))
     question = next((message for message in reversed(messages) if message.id == call.answer_to), None)
     if question is None:
         raise ProviderError(Code.NO_MODEL, "The question of this answer is gone. Ask again.", permanent=True)
@@ -77,7 +76,8 @@ def _tells_something(message: MessageRecord) -> bool:
     return message.role == MessageRole.USER or (message.status == MessageStatus.SENT and bool(message.text))
 
 
-def _subjects(call: Call, employee_ids: tuple[str, ...]) -> tuple[Subject, ...]:
+def _subjects(call: Call) -> tuple[Subject, ...]:
+    employee_ids = call.subject_employee_ids
     with scoping.tenant(call.organization_id):
         try:
             membership = access.membership_in(call.organization_id, user_id=call.user_id)

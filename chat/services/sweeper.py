@@ -1,5 +1,7 @@
 """Finds answers that nobody works on and puts them right, by compare-and-swap. Any number may run at once.
 
+- Ended, and nobody was told: announced.
+
 - Pending, and its worker was never called or is gone: it is called again; nobody had room within `PICKUP_SECONDS`: given up.
 - Its worker died before any text: pending again, as the next attempt, at most `ATTEMPTS` times.
 - Its worker died with text written: `interrupted`, the text kept, to be retried by whoever reads it.
@@ -9,15 +11,17 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
+import uuid_utils.compat as uuid
 from django.conf import settings
 from django.utils import timezone
 from pymongo import ReturnDocument
 
 from chat import events
-from chat.choices import MessageStatus
+from chat.choices import ON_THEIR_WAY, MessageStatus
 from chat.documents import Message
 from chat.realtime import stream
 from chat.records import MessageRecord
+from chat.services import answers, turns
 from config import mongo
 from config.failpoints import failpoint
 from tenants.scoping import ACROSS_COMMENT
@@ -51,6 +55,9 @@ async def sweep(now: datetime | None = None) -> int:
 
 
 async def _put_right(raw: dict[str, Any], *, now: datetime) -> bool:
+    if raw[M.status] not in ON_THEIR_WAY:
+        changed = await _swap(raw, {"$set": {M.lease: _lease(now)}})
+        return changed is not None and await _tell(changed)
     if raw[M.status] == MessageStatus.PENDING:
         if now - raw[M.queued_at] >= timedelta(seconds=settings.PICKUP_SECONDS):
             return await _end(raw, NOBODY_FREE, now=now)
@@ -73,7 +80,7 @@ async def _call_again(raw: dict[str, Any], changes: dict[str, Any]) -> bool:
         return False
     failpoint("sweep.released")
     drafts = [events.message(changed.as_json())] if changed.attempt != raw[M.attempt] else []
-    await stream.announce(drafts, call=changed)
+    await stream.announce(drafts, call=await turns.call_to(changed))
     return True
 
 
@@ -85,12 +92,22 @@ async def _end(raw: dict[str, Any], sentence: str, *, now: datetime) -> bool:
     }
     if not stopped:
         changes[M.error_details] = {"errorCode": "interrupted", "errorMessage": sentence}
-    changed = await _swap(raw, {"$set": changes, "$unset": {M.lease: ""}})
+    changed = await _swap(raw, {"$set": {**changes, M.lease: _lease(now)}})
     if changed is None:
         return False
     failpoint("sweep.released")
-    await stream.announce([events.message(changed.as_json())])
+    return await _tell(changed)
+
+
+async def _tell(ended: MessageRecord) -> bool:
+    """Announces an end. Its lease goes only then: until it is known to be out, this is done again."""
+    if await stream.announce([events.message(ended.as_json())]):
+        await answers.release(ended.organization_id, ended.id, token=ended.lease_token)
     return True
+
+
+def _lease(now: datetime) -> dict[str, Any]:
+    return {"token": str(uuid.uuid7()), "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}
 
 
 async def _swap(raw: dict[str, Any], update: dict[str, Any]) -> MessageRecord | None:

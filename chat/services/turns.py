@@ -20,6 +20,7 @@ from chat import events
 from chat.choices import ON_THEIR_WAY, RETRYABLE, ContentType, ConversationStatus, Kind, MessageRole, MessageStatus
 from chat.documents import Conversation, Message
 from chat.realtime import keys, limits, stream
+from chat.realtime.calls import Call
 from chat.records import ConversationRecord, MessageRecord
 from chat.services import errors
 from config import loop, mongo, redis
@@ -77,7 +78,7 @@ async def asubmit(
     message = MessageRecord.read(question)
     reply = MessageRecord.read(answer) if answer else None
     if created or (reply is not None and reply.status == MessageStatus.PENDING):
-        await asyncio.gather(_announce(message, reply), _keep_totals(message, reply, now=now))
+        await asyncio.gather(_announce(conversation, message, reply), _keep_totals(message, reply, now=now))
     return Submitted(message=message, answer=None if reply is None else as_accepted(reply), created=created)
 
 
@@ -177,12 +178,20 @@ async def aretry(membership: Membership, answer: MessageRecord, *, now: datetime
         raise errors.NothingToRetry
     failpoint("retry.recorded")
     record = MessageRecord.read(raw)
-    await stream.announce([events.message(record.as_json())], call=record)
+    await stream.announce([events.message(record.as_json())], call=await call_to(record))
     return record
 
 
 def retry(membership: Membership, answer: MessageRecord) -> MessageRecord:
     return loop.run(aretry(membership, answer))
+
+
+async def call_to(answer: MessageRecord) -> Call:
+    """What calls a worker to this answer. Causes a query."""
+    raw = await mongo.async_collection(Conversation).find_one(
+        {C.organization_id: answer.organization_id, C.conversation_id: answer.conversation_id}
+    )
+    return Call.to(answer, ConversationRecord.read(raw))
 
 
 def _checked(text: str) -> str:
@@ -294,11 +303,11 @@ async def _answer_of(question: dict, *, now: datetime) -> dict | None:
     return found
 
 
-async def _announce(message: MessageRecord, answer: MessageRecord | None) -> None:
+async def _announce(conversation: ConversationRecord, message: MessageRecord, answer: MessageRecord | None) -> None:
     drafts = [events.message(message.as_json())]
     if answer is not None:
         drafts.append(events.message(answer.as_json()))
-    await stream.announce(drafts, call=answer)
+    await stream.announce(drafts, call=None if answer is None else Call.to(answer, conversation))
     failpoint("turn.announced")
 
 

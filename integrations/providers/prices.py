@@ -76,9 +76,14 @@ def cost(usage: Usage, *, model: str, base_url: str, at: datetime) -> Decimal | 
             genai_request_timestamp=at,
         )
     except (LookupError, ValueError) as problem:
-        log.info("The price of %s at %s is not known: %s", model, host, problem)
+        log.debug("The price of %s at %s is not known: %s", model, host, problem)
         return None
     return known.total_price
+
+
+def preload() -> None:
+    """Reads the known prices into memory, which takes a second: at a worker's start, in a thread, instead of at its first answer's end."""
+    genai_prices.calc_price(genai_prices.Usage(input_tokens=1, output_tokens=1), "gpt-4o-mini", provider_id="openai")
 
 
 async def refresh() -> None:

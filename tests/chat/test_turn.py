@@ -32,7 +32,7 @@ async def test_a_question_is_answered_and_the_replay_equals_what_is_kept(consult
     listener = await hub().listen(conversation.id, sink)
     listener.resume(after=before.n)
     taken = await turns.asubmit(membership, conversation, text="What are her strengths? 🙂 שלום", client_id="one")
-    await answers.produce(Call.to(taken.answer))
+    await answers.produce(Call.to(taken.answer, conversation))
     await asyncio.sleep(0.2)
     hub().leave(listener)
     replayed = Transcript(before.as_json())
