@@ -77,7 +77,8 @@ def test_the_owner_is_dropped_inside_a_transaction_too(db):
 
 
 def test_a_role_that_does_not_exist_is_an_error_that_says_what_to_do(transactional_db):
-    stranger = connection.__class__({**connection.settings_dict, "OPTIONS": {}}, alias="default")
+    options = {name: value for name, value in connection.settings_dict["OPTIONS"].items() if name != "pool"}
+    stranger = type(connections["default"])({**connection.settings_dict, "OPTIONS": options}, alias="default")
     with override_settings(DATABASE_ROLE="nobody_made_this"), pytest.raises(ProgrammingError, match=r"manage\.py migrate"):
         stranger.ensure_connection()
     stranger.close()
