@@ -3,18 +3,21 @@
 import inspect
 import shutil
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.staticfiles import finders
 from django.db import connection
-from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Route, TimeoutError, async_playwright
 
 from chat.services import conversations
 from tenants import scoping
+from tenants.models import User
 from tests.cast import PASSWORD, Cast, make_cast
 from tests.e2e.site import Site, running
 from tests.e2e.upstream import Upstream
@@ -92,6 +95,12 @@ def _database_url(name: str) -> str:
     return parts._replace(path=f"/{name}").geturl()
 
 
+@cache
+def _password() -> str:
+    hasher = Argon2PasswordHasher()
+    return hasher.encode(PASSWORD, hasher.salt())
+
+
 @dataclass
 class World:
     """Everything a test in the browser starts from."""
@@ -114,6 +123,8 @@ def world(_running_site: Site, upstream: Upstream, stores) -> World:
     """Acme and Globex, and a consultation of Olive's about Erik in which nothing has been said."""
     upstream.behave()
     cast = make_cast()
+    # The site's processes know only the real hasher, not the quick one of the other tests.
+    User.objects.update(password=_password())
     with scoping.tenant(cast.acme):
         started = conversations.start(
             cast.olive.membership, type="employee_specific", subject_employee_ids=[cast.employees["Erik Ek"].pk]
@@ -156,6 +167,9 @@ async def sign_in(page: Page, site: Site, email: str) -> None:
     await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(f"{site.url}/o/**")
+    try:
+        await page.wait_for_url(f"{site.url}/o/**")
+    except TimeoutError:
+        pytest.fail(f"Signing in did not work. The page says: {await page.inner_text('body')}\n{site.logs()}")
 
 

@@ -7,7 +7,7 @@ import { Composer } from "./composer.js";
 import { Outbox } from "./outbox.js";
 import { Away, Connection, Refused } from "./socket.js";
 import { Thread } from "./thread.js";
-import { Transcript } from "./transcript.js";
+import { isOnItsWay, Transcript } from "./transcript.js";
 
 const HISTORY_PAGE = 50;
 const FRAME_LIMIT = 60_000; // bytes; the server takes 64 KiB
@@ -51,7 +51,7 @@ function happened(event) {
   const result = transcript.apply(event);
   if (result.kind === "delta") {
     thread.append(result.message, result.text);
-    announcer.feed(result.text);
+    sayMore(result.message);
   } else if (result.kind === "message") {
     showMessage(result.message);
   } else if (result.kind === "conversation") {
@@ -67,10 +67,28 @@ function happened(event) {
 function showMessage(message) {
   acknowledge(message.client_id);
   thread.show(message);
-  if (message.role === "user") return;
-  if (message.status === "sent") announcer.finish("The answer is complete.");
-  else if (message.status === "cancelled") announcer.finish("The answer was stopped.");
-  else if (message.status === "error" || message.status === "interrupted") announcer.finish(message.error?.detail ?? "The answer failed.");
+  if (message.role !== "user") sayMore(message);
+}
+
+// How much of each answer on its way was said, in UTF-16 units: {attempt, length} by message.
+const said = new Map();
+
+const ENDINGS = { sent: "The answer is complete.", cancelled: "The answer was stopped." };
+
+/** Says what is new in an answer that this page saw being written. */
+function sayMore(message) {
+  let known = said.get(message.id);
+  if (isOnItsWay(message) && known?.attempt !== message.attempt) {
+    known = { attempt: message.attempt, length: known ? 0 : message.text.length };
+    said.set(message.id, known);
+  }
+  if (!known) return;
+  announcer.feed(message.text.slice(known.length));
+  known.length = message.text.length;
+  if (!isOnItsWay(message)) {
+    said.delete(message.id);
+    announcer.finish(ENDINGS[message.status] ?? message.error?.detail ?? "The answer failed.");
+  }
 }
 
 /** The conversation was joined: what was missed follows as events, or all of it is here. */
@@ -78,8 +96,7 @@ function arrived({ n, snapshot }) {
   if (snapshot) {
     for (const id of transcript.reset(n, snapshot.messages)) thread.remove(id);
     for (const message of snapshot.messages) {
-      acknowledge(message.client_id);
-      thread.show(transcript.get(message.id));
+      showMessage(transcript.get(message.id));
     }
     if (snapshot.conversation) showConversation(snapshot.conversation);
   }
@@ -274,7 +291,7 @@ async function deliverOne({ client_id, text }) {
       { client_id, text },
     );
     acknowledge(client_id);
-    for (const each of transcript.add([message, answer].filter(Boolean))) thread.show(each);
+    for (const each of transcript.add([message, answer].filter(Boolean))) showMessage(each);
     showControls();
     return 0;
   } catch (error) {
@@ -333,6 +350,7 @@ function showControls() {
 
 function begin() {
   transcript.add(thread.messages);
+  for (const message of transcript.onTheirWay()) sayMore(message);
   const form = find("composer");
   if (form) composer = new Composer(form, { draftKey: `parley:draft:${user}:${conversation}`, send, stop: stopLatest });
   find("stop-latest")?.addEventListener("click", stopLatest);

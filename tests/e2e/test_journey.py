@@ -1,0 +1,258 @@
+"""The whole way of a person through the pages, in a real browser, with a real worker and a provider that does what the test says."""
+
+import re
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from tests.e2e.conftest import sign_in, watch
+
+LONG = "\n\n".join(f"Paragraph {number} of the answer, with **weight** and 🙂." for number in range(1, 41))
+CODE = "Run this:\n\n```python\nprint('<hello>')\n```\n\nThat is all."
+
+
+def answer(page):
+    return page.locator("[data-role=assistant]").last
+
+
+async def ask(page, text):
+    await page.get_by_label("Your question").fill(text)
+    await page.keyboard.press("Enter")
+
+
+async def test_from_signing_in_to_a_streamed_answer(page, world):
+    world.upstream.behave(CODE)
+    await page.get_by_role("link", name="New consultation").first.click()
+    await page.get_by_role("radio", name=re.compile("About one employee")).check()
+    await page.get_by_label("Find people").fill("eri")
+    await page.get_by_role("checkbox", name=re.compile("Erik Ek")).check()
+    await page.get_by_label("Your first question").fill("What is Erik good at?")
+    await page.get_by_role("button", name="Ask").click()
+    await page.wait_for_url(re.compile(r"/o/acme/chat/[0-9a-f-]{36}/"))
+    await expect(answer(page)).to_have_attribute("data-status", "sent")
+    await expect(answer(page).locator("pre code")).to_have_text("print('<hello>')\n")
+    await expect(page.locator("[data-role=user] [data-slot=body]")).to_have_text("What is Erik good at?")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Erik Ek")
+    await expect(answer(page)).to_contain_text("test-model · 33 tokens")
+
+
+async def test_an_answer_appears_as_it_is_written(page, world):
+    world.upstream.behave(LONG, hold_after=300)
+    await page.goto(world.conversation)
+    await ask(page, "And then?")
+    await expect(answer(page)).to_contain_text("Paragraph 5")
+    await expect(answer(page)).to_have_attribute("data-status", "streaming")
+    await expect(answer(page)).not_to_contain_text("Paragraph 9")
+    world.upstream.go.set()
+    await expect(answer(page)).to_have_attribute("data-status", "sent")
+    await expect(answer(page)).to_contain_text("Paragraph 40")
+
+
+async def test_a_reload_in_the_middle_shows_what_is_there_and_the_rest_as_it_comes(page, world):
+    world.upstream.behave(LONG, hold_after=700)
+    await page.goto(world.conversation)
+    await ask(page, "And then?")
+    await expect(answer(page)).to_contain_text("Paragraph 10")
+    await page.reload()
+    await expect(answer(page)).to_contain_text("Paragraph 10")
+    await expect(answer(page)).to_have_attribute("data-status", "streaming")
+    world.upstream.go.set()
+    await expect(answer(page)).to_have_attribute("data-status", "sent")
+    texts = await answer(page).locator("[data-slot=body] p").all_inner_texts()
+    assert texts == [paragraph.replace("**", "") for paragraph in LONG.split("\n\n")]
+
+
+async def test_stop_keeps_what_was_written_and_retry_writes_it_anew(page, world):
+    world.upstream.behave(LONG, hold_after=300)
+    await page.goto(world.conversation)
+    await ask(page, "And then?")
+    await expect(answer(page)).to_contain_text("Paragraph 3")
+    await answer(page).get_by_role("button", name="Stop").click()
+    await expect(answer(page)).to_have_attribute("data-status", "cancelled")
+    await expect(answer(page)).to_contain_text("Stopped.")
+    await expect(answer(page)).to_contain_text("Paragraph 3")
+    assert world.upstream.hung_up.wait(5), "The provider goes on writing for nobody."
+    world.upstream.behave("Second thoughts.")
+    await answer(page).get_by_role("button", name="Try again").click()
+    await expect(answer(page)).to_have_attribute("data-status", "sent")
+    await expect(answer(page).locator("[data-slot=body]")).to_have_text("Second thoughts.")
+    await expect(page.locator("[data-role=assistant]")).to_have_count(1)
+
+
+async def test_escape_stops(page, world):
+    world.upstream.behave(LONG, hold_after=100)
+    await page.goto(world.conversation)
+    await ask(page, "And then?")
+    await expect(answer(page)).to_contain_text("Paragraph 1")
+    await page.keyboard.press("Escape")
+    await expect(answer(page)).to_have_attribute("data-status", "cancelled")
+
+
+async def test_a_provider_that_refuses_ends_in_a_sentence(page, world):
+    world.upstream.behave(status=401)
+    await page.goto(world.conversation)
+    await ask(page, "And then?")
+    await expect(answer(page)).to_have_attribute("data-status", "error")
+    await expect(answer(page).locator("[data-slot=state]")).to_contain_text(".")
+    await expect(answer(page).get_by_role("button", name="Try again")).to_be_visible()
+
+
+async def test_keyboard_only(browser, world):
+    world.upstream.behave("Yes.")
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    page = await context.new_page()
+    await page.goto(f"{world.site.url}/accounts/login/")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await page.get_by_label("Email").focus()
+    await page.keyboard.type("olive@acme.example")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("correct-horse-battery")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/o/acme/")
+    await page.goto(world.conversation)
+    await page.get_by_label("Your question").focus()
+    await page.keyboard.type("Line one")
+    await page.keyboard.press("Shift+Enter")
+    await page.keyboard.type("line two")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-role=user] [data-slot=body]")).to_have_text("Line one\nline two")
+    await expect(answer(page)).to_have_attribute("data-status", "sent")
+    # Backwards from the question: the answer's buttons, in order, each with a focus that can be seen.
+    await page.keyboard.press("Shift+Tab")
+    focused = page.locator(":focus")
+    for _ in range(6):
+        if await focused.evaluate("element => element.matches('[data-copy]')"):
+            break
+        await page.keyboard.press("Shift+Tab")
+    outline = await focused.evaluate("element => getComputedStyle(element).outlineStyle + getComputedStyle(element).outlineWidth")
+    assert outline == "solid2px"
+    await context.close()
+
+
+async def test_copy_gives_the_answer_as_markdown_and_the_code_as_code(page, world):
+    world.upstream.behave(CODE)
+    await page.goto(world.conversation)
+    await ask(page, "How?")
+    await expect(answer(page)).to_have_attribute("data-status", "sent")
+    await answer(page).locator("[data-copy]").click()
+    await expect(answer(page).locator("[data-copy]")).to_have_text("Copied")
+    assert await page.evaluate("navigator.clipboard.readText()") == CODE
+    await answer(page).locator("[data-copy-code]").click()
+    await expect(answer(page).locator("[data-copy-code]")).to_have_text("Copied")
+    assert await page.evaluate("navigator.clipboard.readText()") == "print('<hello>')\n"
+    await expect(answer(page).locator(".hljs-string")).to_have_count(1)
+
+
+async def test_the_answer_is_said_to_screen_readers_by_sentences(page, world):
+    world.upstream.behave("First **sentence** here. Second one follows! And a third")
+    await page.goto(world.conversation)
+    await ask(page, "Say")
+    await expect(page.locator("[data-announcements]")).to_contain_text("And a third The answer is complete.")
+    lines = await page.locator("[data-announcements] p").all_inner_texts()
+    assert " ".join(lines) == "First sentence here. Second one follows! And a third The answer is complete."
+
+
+async def test_a_draft_is_kept_for_each_conversation(page, world):
+    await page.goto(world.conversation)
+    await page.get_by_label("Your question").fill("Half a thou")
+    await page.reload()
+    await expect(page.get_by_label("Your question")).to_have_value("Half a thou")
+    world.upstream.behave("Yes.")
+    await page.keyboard.press("Control+End")
+    await page.get_by_label("Your question").press("Enter")
+    await expect(answer(page)).to_have_attribute("data-status", "sent")
+    await page.reload()
+    await expect(page.get_by_label("Your question")).to_have_value("")
+
+
+async def test_dark_mode_is_the_systems_until_one_is_chosen_and_then_stays(browser, page, world):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    await page.emulate_media(color_scheme="light")
+    light = await page.evaluate(ground)
+    await page.emulate_media(color_scheme="dark")
+    dark = await page.evaluate(ground)
+    assert light != dark
+    await page.emulate_media(color_scheme="light")
+    await page.locator(".account > summary").click()
+    await page.get_by_role("button", name="Dark").click()
+    assert await page.evaluate(ground) == dark
+    response = await page.goto(world.conversation)
+    assert 'data-theme="dark"' in await response.text(), "The first paint would be in the wrong colours."
+    assert await page.evaluate(ground) == dark
+    await page.goto(world.address())
+    await page.locator(".account > summary").click()
+    await page.get_by_role("button", name="System").click()
+    assert await page.evaluate(ground) == light
+
+
+PAGES = ["", "chat/", "chat/new/", "conversation"]
+
+
+@pytest.mark.parametrize("where", PAGES)
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (1280, 800)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page, world, where, width, height, scheme):
+    world.upstream.behave(CODE + "\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[link](https://example.com/)")
+    await page.set_viewport_size({"width": width, "height": height})
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    if where == "conversation":
+        await page.goto(world.conversation)
+        await ask(page, "What do you see?")
+        await expect(answer(page)).to_have_attribute("data-status", "sent")
+    else:
+        await page.goto(world.address(where))
+    await no_violations(page)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    if where != "chat/new/":
+        for summary in await page.locator("summary:visible").all():
+            await summary.click()
+            await no_violations(page)
+            await page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("path", ["accounts/login/", "accounts/password/reset/", "accounts/signup/", "nowhere/"])
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_before_signing_in(browser, world, path, width, scheme):
+    context = await browser.new_context(viewport={"width": width, "height": 700}, color_scheme=scheme)
+    page = await context.new_page()
+    troubles = watch(page)
+    await page.goto(f"{world.site.url}/{path}")
+    await no_violations(page)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    assert troubles == []
+    await context.close()
+
+
+@pytest.mark.parametrize("path", ["2fa/", "password/change/", "email/", "sessions/", "logout/", "2fa/totp/activate/", "reauthenticate/"])
+async def test_axe_finds_nothing_on_the_account_pages(page, world, path):
+    await page.goto(f"{world.site.url}/accounts/{path}")
+    if "/accounts/reauthenticate/" in page.url and path != "reauthenticate/":
+        await page.get_by_label("Password").fill("correct-horse-battery")
+        await page.get_by_role("button", name="Confirm").click()
+        await page.wait_for_url(f"**/accounts/{path}")
+    await no_violations(page)
+
+
+async def no_violations(page):
+    results = await Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+async def test_another_organizations_conversation_is_not_there(page, world):
+    for address in (world.conversation.replace("/acme/", "/globex/"), world.address("chat/01a201c6-0000-7000-8000-000000000000/")):
+        response = await page.goto(address)
+        assert response.status == 404
+
+
+async def test_a_stranger_is_told_nothing(browser, world):
+    context = await browser.new_context()
+    page = await context.new_page()
+    await sign_in(page, world.site, "greta@globex.example")
+    for address in (world.conversation, world.address("chat/"), world.address()):
+        response = await page.goto(address)
+        assert response.status == 404
+        assert "Erik" not in await page.content()
+    await context.close()
