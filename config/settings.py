@@ -146,6 +146,12 @@ REDIS_URL = required_in_production("REDIS_URL", f"unix://{DATA_DIR}/run/valkey.s
 CELERY_BROKER_URL = required_in_production(
     "CELERY_BROKER_URL", f"redis+socket://{DATA_DIR}/run/valkey.sock?virtual_host=1"
 )
+for _name, _url, _schemes in (
+    ("REDIS_URL", REDIS_URL, ("redis://", "rediss://", "unix://")),
+    ("CELERY_BROKER_URL", CELERY_BROKER_URL, ("redis://", "rediss://", "redis+socket://")),
+):
+    if not _url.startswith(_schemes):
+        raise ImproperlyConfigured(f"{_name} is malformed: it begins with {' or '.join(_schemes)}.")
 
 # Everything but `migrate` acts as this role: neither owner nor superuser, so that row-level security holds for it.
 DATABASE_ROLE = env.str("DATABASE_ROLE", "parley_app")
@@ -230,7 +236,10 @@ UNFOLD = {"SITE_TITLE": "Parley administration", "SITE_HEADER": "Parley", "SITE_
 
 EMAIL_URL = env.str("EMAIL_URL", "")
 if EMAIL_URL:
-    globals().update(checked(env.dj_email_url, "EMAIL_URL"))
+    _email = checked(env.dj_email_url, "EMAIL_URL")
+    if "EMAIL_BACKEND" not in _email:
+        raise ImproperlyConfigured("EMAIL_URL is malformed: it begins with smtp://, smtp+tls://, smtp+ssl://, console: or another backend.")
+    globals().update(_email)
 else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = DATA_DIR / "mail"
