@@ -1,43 +1,56 @@
 """What it costs to read a provider's stream, by the ways there are: CPU microseconds a token in one event loop.
 
-    python benchmarks/upstream_readers.py [--sessions 225] [--seconds 8]
+    python -m benchmarks.upstream_readers [--sessions 225] [--seconds 8]
 
-A mock provider on loopback, in a process of its own, writes 50 tokens a second to every session; each way reads the same streams
-to plain text and counts what it got. The figures are this process's CPU time over tokens, and its time for one whole request.
+The mock provider on loopback, in a process of its own, writes 50 tokens a second to every session; each way, in a process of its
+own too, reads the same streams to plain text. The figures are its CPU time over tokens, and its CPU time for one whole request.
+Run it on a machine that does nothing else: where CPU is short, tokens wait, are read several at once, and look cheap.
 """
 
 import argparse
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
+import aiohttp
 import django
 import httpx2
 import openai
 import orjson
 import uvloop
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from benchmarks.tokens import tally
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("DEBUG", "1")
+django.setup()
+
+from integrations import wire  # noqa: E402 (settings first)
+from integrations.providers.base import ChatMessage, CompletionRequest, Ending  # noqa: E402
+from integrations.providers.event_stream import EventStream  # noqa: E402
+from integrations.providers.openai import OpenAI, Reading  # noqa: E402
+
 RATE = 50  # tokens a second and session
+ANY = 10**6
 SDK_SESSIONS = 40  # more of them than the SDK can serve would measure its queue
+
+NAMES = (
+    "ours (httptools, EventStream, orjson)",
+    "aiohttp, EventStream, orjson",
+    "SDK's bytes over aiohttp, EventStream, orjson",
+    "httpx2, EventStream, orjson",
+    "SDK's bytes over httpx2, EventStream, orjson",
+    "SDK's objects over aiohttp",
+    "SDK's objects over httpx2",
+)
 
 
 def ways(url: str) -> dict[str, tuple[Callable[[str], AsyncIterator[str]], int]]:
     """Name → (reader of one answer of a model, most sessions it is asked to serve)."""
-    import aiohttp
-
-    from integrations import wire
-    from integrations.providers.base import ChatMessage, CompletionRequest, Ending
-    from integrations.providers.event_stream import EventStream
-    from integrations.providers.openai import OpenAI, Reading
-
     limits = wire.Limits(connect=5, first=60, idle=30, total=600)
     ours = OpenAI(base_url=url, api_key="", limits=limits)
     request = CompletionRequest(organization_id="o", messages=(ChatMessage("user", "hi"),))
@@ -93,34 +106,36 @@ def ways(url: str) -> dict[str, tuple[Callable[[str], AsyncIterator[str]], int]]
 
         return read
 
-    return {
-        "ours (httptools, EventStream, orjson)": (our_reader, 10**6),
-        "aiohttp, EventStream, orjson": (with_aiohttp, 10**6),
-        "SDK's bytes over aiohttp, EventStream, orjson": (sdk_bytes(openai.DefaultAioHttpClient()), 10**6),
-        "httpx2, EventStream, orjson": (with_httpx2, 10**6),
-        "SDK's bytes over httpx2, EventStream, orjson": (sdk_bytes(openai.DefaultAsyncHttpxClient()), 10**6),
-        "SDK's objects over aiohttp": (sdk_objects(openai.DefaultAioHttpClient()), SDK_SESSIONS),
-        "SDK's objects over httpx2": (sdk_objects(openai.DefaultAsyncHttpxClient()), SDK_SESSIONS),
-    }
+    readers = (
+        (our_reader, ANY),
+        (with_aiohttp, ANY),
+        (sdk_bytes(openai.DefaultAioHttpClient()), ANY),
+        (with_httpx2, ANY),
+        (sdk_bytes(openai.DefaultAsyncHttpxClient()), ANY),
+        (sdk_objects(openai.DefaultAioHttpClient()), SDK_SESSIONS),
+        (sdk_objects(openai.DefaultAsyncHttpxClient()), SDK_SESSIONS),
+    )
+    return dict(zip(NAMES, readers, strict=True))
 
 
-async def measure(name: str, url: str, *, sessions: int, seconds: float) -> tuple[int, float, float, float]:
-    """(sessions, CPU µs a token, p95 added milliseconds, CPU ms a request)."""
+async def measure(name: str, url: str, *, sessions: int, seconds: float) -> tuple[int, float, float, float, float]:
+    """(sessions, CPU µs a token, tokens a piece, p95 added milliseconds, CPU ms a request)."""
     read, most = ways(url)[name]
     sessions = min(sessions, most)
-    added: list[float] = []
+    heard: list[list[tuple[float, bytes]]] = [[] for _ in range(sessions)]
 
     async def one(nth: int) -> None:
         await asyncio.sleep(nth / sessions)  # not all in step
         async for text in read(f"mock-n{int(seconds * RATE)}-d{1000 // RATE}"):
-            now = time.monotonic()
-            added.extend(now - float(written) for written in text.split())
+            heard[nth].append((time.monotonic(), text.encode()))
 
     began = time.process_time()
     await asyncio.gather(*(one(nth) for nth in range(sessions)))
     spent = time.process_time() - began
-    if len(added) != sessions * int(seconds * RATE):
-        raise SystemExit(f"{name}: {len(added)} tokens arrived of {sessions * int(seconds * RATE)}")
+    tallies = [tally(frames) for frames in heard]
+    if not all(one.in_order and one.tokens == int(seconds * RATE) for one in tallies):
+        raise SystemExit(f"{name}: tokens are missing or out of order.")
+    added = sorted(delay for one in tallies for delay in one.delays)
 
     async def short() -> None:
         async for _ in read("mock-n1-d0"):
@@ -132,34 +147,34 @@ async def measure(name: str, url: str, *, sessions: int, seconds: float) -> tupl
     for _ in range(200):
         await short()
     request = (time.process_time() - began) / 200
-    return sessions, spent / len(added) * 1e6, sorted(added)[int(len(added) * 0.95)] * 1e3, request * 1e3
+    apiece = len(added) / sum(one.frames for one in tallies)
+    return sessions, spent / len(added) * 1e6, apiece, added[int(len(added) * 0.95)] * 1e3, request * 1e3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mock", required=True, help="the mock upstream's script: MOCK.py PORT")
-    parser.add_argument("--port", type=int, default=9177)
     parser.add_argument("--sessions", type=int, default=225)
     parser.add_argument("--seconds", type=float, default=8)
-    parser.add_argument("--only", help="measure this way in this process, and print it as JSON")
+    parser.add_argument("--only", nargs=2, metavar=("WAY", "URL"), help="measure this way in this process, print it as JSON")
     arguments = parser.parse_args()
-    url = f"http://127.0.0.1:{arguments.port}/v1"
-    os.environ["OPENAI_BASE_URL"] = url
-    django.setup()
     if arguments.only:
-        found = uvloop.run(measure(arguments.only, url, sessions=arguments.sessions, seconds=arguments.seconds))
+        name, url = arguments.only
+        found = uvloop.run(measure(name, url, sessions=arguments.sessions, seconds=arguments.seconds))
         print(orjson.dumps(found).decode(), flush=True)
         os._exit(0)  # connections that are kept alive need no farewell
-    mock = subprocess.Popen([sys.executable, arguments.mock, str(arguments.port)])
+    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    command = [sys.executable, "-m", "benchmarks.upstream", str(listener.fileno())]
+    mock = subprocess.Popen(command, pass_fds=[listener.fileno()])
     try:
-        time.sleep(1)
         least = None
-        print(f"{'':48}{'sessions':>9}{'µs/token':>10}{'ratio':>7}{'p95 ms':>8}{'ms/request':>12}")
-        for name in ways(url):
-            run = subprocess.run([sys.executable, *sys.argv, "--only", name], check=True, capture_output=True, text=True)
-            sessions, cpu, p95, request = orjson.loads(run.stdout.splitlines()[-1])
+        print(f"{'':48}{'sessions':>9}{'µs/token':>10}{'ratio':>7}{'tokens/piece':>14}{'p95 ms':>8}{'ms/request':>12}")
+        for name in NAMES:
+            command = [sys.executable, "-m", "benchmarks.upstream_readers", *sys.argv[1:], "--only", name, url]
+            run = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | {"OPENAI_BASE_URL": url})
+            sessions, cpu, apiece, p95, request = orjson.loads(run.stdout.splitlines()[-1])
             least = least or cpu
-            print(f"{name:48}{sessions:>9}{cpu:>10.1f}{cpu / least:>7.1f}{p95:>8.2f}{request:>12.2f}", flush=True)
+            print(f"{name:48}{sessions:>9}{cpu:>10.1f}{cpu / least:>7.1f}{apiece:>14.2f}{p95:>8.2f}{request:>12.2f}", flush=True)
     finally:
         mock.terminate()
         mock.wait(5)

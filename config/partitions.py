@@ -86,9 +86,7 @@ def _maintain(cursor, table: Partitioned, *, today: date) -> Maintained:
         cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
     cursor.execute(sql.SQL("DELETE FROM {} WHERE {} < %s").format(default, column), [_start(oldest)])
 
-    cursor.execute(
-        sql.SQL("SELECT DISTINCT ({column} AT TIME ZONE 'UTC')::date FROM {default}").format(column=column, default=default)
-    )
+    cursor.execute(sql.SQL("SELECT DISTINCT ({column} AT TIME ZONE 'UTC')::date FROM {default}").format(column=column, default=default))
     waiting = {day for (day,) in cursor.fetchall()}
     wanted = waiting | {today + timedelta(days=n) for n in range(table.ahead + 1)}
     missing = sorted(wanted - set(there))
@@ -129,12 +127,11 @@ def _statements() -> Iterator[str]:
 
 def _days(cursor, table: str) -> list[date]:
     cursor.execute(
-        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
-        " WHERE i.inhparent = to_regclass(%s) ORDER BY c.relname",
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass(%s) ORDER BY c.relname",
         [table],
     )
     names = [name.removeprefix(f"{table}_") for (name,) in cursor.fetchall()]
-    return [datetime.strptime(name, "%Y%m%d").date() for name in names if name != "default"]
+    return [date.fromisoformat(name) for name in names if name != "default"]
 
 
 def _start(day: date) -> datetime:

@@ -27,9 +27,7 @@ ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
 _INSIDE_V4 = tuple(map(ipaddress.IPv4Network, ("168.63.129.16/32", "192.88.99.0/24")))
 # Only these are handed out as public addresses of IPv6, less the special blocks within.
 _PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
-_SPECIAL_V6 = tuple(
-    map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16", "3ffe::/16"))
-)
+_SPECIAL_V6 = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16", "3ffe::/16")))
 # Forms of IPv6 that carry an address of IPv4 in their last 32 bits: mapped, compatible, translated (SIIT), NAT64.
 _TAIL_V4 = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "::/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
 _SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")

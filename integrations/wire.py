@@ -131,9 +131,9 @@ class Connection(asyncio.Protocol):
         if self.watch is not None:
             self.watch.cancel()
             self.watch = None
-        if self.complete and self.error is None and self.transport is not None and not self.transport.is_closing():
-            if self.reusable and not self.spoiled:
-                return True
+        sound = self.complete and self.error is None and self.reusable and not self.spoiled
+        if sound and self.transport is not None and not self.transport.is_closing():
+            return True
         self.abort()
         return False
 

@@ -49,10 +49,9 @@ ALTER TABLE raw_data_default ENABLE ROW LEVEL SECURITY;
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('integrations', '0001_model_prices'),
-        ('tenants', '0002_application_role'),
+        ("integrations", "0001_model_prices"),
+        ("tenants", "0002_application_role"),
     ]
 
     operations = [
@@ -60,55 +59,91 @@ class Migration(migrations.Migration):
             database_operations=[migrations.RunSQL(CREATE, reverse_sql="DROP TABLE raw_data")],
             state_operations=[
                 migrations.CreateModel(
-                    name='ModelCall',
+                    name="ModelCall",
                     fields=[
-                        ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                        ('authkey_name', models.CharField(blank=True, help_text="The API key's name, if one asked.", max_length=200)),
-                        ('latency', models.FloatField(help_text='Milliseconds until the call ended.')),
-                        ('first_token_latency', models.FloatField(help_text='Milliseconds until the first text. Empty: there was none.', null=True)),
-                        ('service', models.CharField(help_text='The provider: openai, offline.', max_length=100)),
-                        ('status', models.BooleanField(help_text='Whether the call ended with an answer.')),
-                        ('outcome', models.CharField(choices=[('answered', 'Answered'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], max_length=20)),
-                        ('error_code', models.CharField(blank=True, max_length=50)),
-                        ('error', models.TextField(default='none', help_text="What went wrong, in the provider's words where it had any.")),
-                        ('first_attempt_error', models.TextField(blank=True, db_column='firstAttemptError', help_text='What went wrong with the first call for the same answer.')),
-                        ('model', models.CharField(blank=True, max_length=200)),
-                        ('input_tokens', models.PositiveIntegerField(null=True)),
-                        ('cached_input_tokens', models.PositiveIntegerField(help_text='Part of the input.', null=True)),
-                        ('output_tokens', models.PositiveIntegerField(null=True)),
-                        ('reasoning_tokens', models.PositiveIntegerField(help_text='Part of the output.', null=True)),
-                        ('tokens_estimated', models.BooleanField(default=False, help_text='The provider did not say; characters were counted.')),
-                        ('expected_cost', models.DecimalField(decimal_places=10, help_text='US dollars. Empty: the price or the usage is unknown.', max_digits=20, null=True)),
-                        ('created_at', models.DateTimeField(default=django.utils.timezone.now, help_text='When the call began.')),
-                        ('chat_id', models.UUIDField(help_text='The conversation (a document, D1).', null=True)),
-                        ('message_id', models.UUIDField(help_text='The answer (a document, D1).', null=True)),
-                        ('purpose', models.CharField(max_length=50)),
-                        ('attempt', models.PositiveIntegerField(default=1, help_text="Which attempt at the answer; a person's retry is the next.")),
-                        ('call', models.PositiveIntegerField(default=1, help_text='Which call within the attempt.')),
-                        ('finish_reason', models.CharField(blank=True, max_length=50)),
-                        ('variables', models.JSONField(default=dict)),
-                        ('is_present', models.BooleanField(default=False, help_text='Whether the prompt had variables.')),
-                        ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization')),
+                        ("id", models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
+                        ("authkey_name", models.CharField(blank=True, help_text="The API key's name, if one asked.", max_length=200)),
+                        ("latency", models.FloatField(help_text="Milliseconds until the call ended.")),
+                        (
+                            "first_token_latency",
+                            models.FloatField(help_text="Milliseconds until the first text. Empty: there was none.", null=True),
+                        ),
+                        ("service", models.CharField(help_text="The provider: openai, offline.", max_length=100)),
+                        ("status", models.BooleanField(help_text="Whether the call ended with an answer.")),
+                        (
+                            "outcome",
+                            models.CharField(
+                                choices=[("answered", "Answered"), ("failed", "Failed"), ("cancelled", "Cancelled")], max_length=20
+                            ),
+                        ),
+                        ("error_code", models.CharField(blank=True, max_length=50)),
+                        ("error", models.TextField(default="none", help_text="What went wrong, in the provider's words where it had any.")),
+                        (
+                            "first_attempt_error",
+                            models.TextField(
+                                blank=True,
+                                db_column="firstAttemptError",
+                                help_text="What went wrong with the first call for the same answer.",
+                            ),
+                        ),
+                        ("model", models.CharField(blank=True, max_length=200)),
+                        ("input_tokens", models.PositiveIntegerField(null=True)),
+                        ("cached_input_tokens", models.PositiveIntegerField(help_text="Part of the input.", null=True)),
+                        ("output_tokens", models.PositiveIntegerField(null=True)),
+                        ("reasoning_tokens", models.PositiveIntegerField(help_text="Part of the output.", null=True)),
+                        (
+                            "tokens_estimated",
+                            models.BooleanField(default=False, help_text="The provider did not say; characters were counted."),
+                        ),
+                        (
+                            "expected_cost",
+                            models.DecimalField(
+                                decimal_places=10,
+                                help_text="US dollars. Empty: the price or the usage is unknown.",
+                                max_digits=20,
+                                null=True,
+                            ),
+                        ),
+                        ("created_at", models.DateTimeField(default=django.utils.timezone.now, help_text="When the call began.")),
+                        ("chat_id", models.UUIDField(help_text="The conversation (a document, D1).", null=True)),
+                        ("message_id", models.UUIDField(help_text="The answer (a document, D1).", null=True)),
+                        ("purpose", models.CharField(max_length=50)),
+                        (
+                            "attempt",
+                            models.PositiveIntegerField(default=1, help_text="Which attempt at the answer; a person's retry is the next."),
+                        ),
+                        ("call", models.PositiveIntegerField(default=1, help_text="Which call within the attempt.")),
+                        ("finish_reason", models.CharField(blank=True, max_length=50)),
+                        ("variables", models.JSONField(default=dict)),
+                        ("is_present", models.BooleanField(default=False, help_text="Whether the prompt had variables.")),
+                        (
+                            "organization",
+                            models.ForeignKey(
+                                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.organization"
+                            ),
+                        ),
                     ],
                     options={
-                        'db_table': 'raw_data',
-                        'ordering': ['-created_at'],
-                        'abstract': False,
-                        'base_manager_name': 'across_tenants',
-                        'default_manager_name': 'across_tenants',
+                        "db_table": "raw_data",
+                        "ordering": ["-created_at"],
+                        "abstract": False,
+                        "base_manager_name": "across_tenants",
+                        "default_manager_name": "across_tenants",
                     },
                     managers=[
-                        ('across_tenants', django.db.models.manager.Manager()),
+                        ("across_tenants", django.db.models.manager.Manager()),
                     ],
                 ),
             ],
         ),
-        migrations.AddIndex(model_name='modelcall', index=models.Index(fields=['organization'], name='idx_raw_data_org_id')),
-        migrations.AddIndex(model_name='modelcall', index=models.Index(fields=['chat_id'], name='idx_raw_data_chat_id')),
-        migrations.AddIndex(model_name='modelcall', index=models.Index(fields=['created_at'], name='idx_raw_data_created_at')),
-        migrations.AddIndex(model_name='modelcall', index=models.Index(fields=['service'], name='idx_raw_data_service')),
+        migrations.AddIndex(model_name="modelcall", index=models.Index(fields=["organization"], name="idx_raw_data_org_id")),
+        migrations.AddIndex(model_name="modelcall", index=models.Index(fields=["chat_id"], name="idx_raw_data_chat_id")),
+        migrations.AddIndex(model_name="modelcall", index=models.Index(fields=["created_at"], name="idx_raw_data_created_at")),
+        migrations.AddIndex(model_name="modelcall", index=models.Index(fields=["service"], name="idx_raw_data_service")),
         migrations.AddConstraint(
-            model_name='modelcall',
-            constraint=django_rls_tenants.rls.constraints.RLSConstraint(field='organization', name='integrations_modelcall_rls', tenant_pk_type='uuid'),
+            model_name="modelcall",
+            constraint=django_rls_tenants.rls.constraints.RLSConstraint(
+                field="organization", name="integrations_modelcall_rls", tenant_pk_type="uuid"
+            ),
         ),
     ]

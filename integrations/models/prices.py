@@ -12,9 +12,7 @@ class ModelPrice(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    host = models.CharField(
-        max_length=253, blank=True, help_text="The server's host name, api.openai.com. Empty: whatever the server."
-    )
+    host = models.CharField(max_length=253, blank=True, help_text="The server's host name, api.openai.com. Empty: whatever the server.")
     model = models.CharField(max_length=200, help_text="A model's name, or a pattern: gpt-4o-mini, gpt-4o*.")
     since = models.DateTimeField(default=timezone.now, help_text="Calls from this moment on have this price.")
     input = models.DecimalField(max_digits=12, decimal_places=6, help_text="US dollars for a million tokens read.")

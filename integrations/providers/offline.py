@@ -252,9 +252,7 @@ def _compatibility(people: list[Person]) -> Iterator[str]:
             )
         )
     yield ""
-    scores = {
-        person.name: person.compatibility["department"] for person in people if "department" in person.compatibility
-    }
+    scores = {person.name: person.compatibility["department"] for person in people if "department" in person.compatibility}
     if scores:
         yield f"Compatibility with the department: {_figures(scores)}; {fmean(scores.values()):.0f} on average."
     twice = [strength for strength, count in Counter(s for p in people for s in p.strengths).items() if count > 1]
@@ -325,7 +323,7 @@ def _training(people: list[Person]) -> Iterator[str]:
         yield "No training need is recorded. Development areas are the next best hint:"
         for person in people:
             yield f"- **{person.name}:** {_listed(person.development_areas) or 'none recorded'}."
-    for need, count in needs.most_common():
+    for need, _ in needs.most_common():
         learners = [person.name for person in people if need in person.training_needs]
         teachers = [person.name for person in people if need in person.strengths]
         teaching = f" {_listed(teachers)} could teach it." if teachers else ""

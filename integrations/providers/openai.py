@@ -256,9 +256,7 @@ def _error_for(status: int, headers: dict[str, str], body: bytes) -> ProviderErr
     retry_after = _retry_after(headers)
 
     def error(kind: Code, sentence: str, *, permanent: bool) -> ProviderError:
-        return ProviderError(
-            kind, sentence, permanent=permanent, retry_after=retry_after, http_status=status, detail=detail
-        )
+        return ProviderError(kind, sentence, permanent=permanent, retry_after=retry_after, http_status=status, detail=detail)
 
     if status == 401 or status == 403:
         return error(
@@ -354,9 +352,7 @@ def _broken(problem: wire.WireError, *, begun: bool) -> ProviderError:
     return _incomplete(detail) if begun else _unavailable(detail=detail)
 
 
-def _unavailable(
-    *, detail: str, retry_after: float | None = None, http_status: int | None = None
-) -> ProviderError:
+def _unavailable(*, detail: str, retry_after: float | None = None, http_status: int | None = None) -> ProviderError:
     return ProviderError(
         Code.UNAVAILABLE,
         "The AI provider cannot be reached at the moment. Try again in a minute.",

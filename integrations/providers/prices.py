@@ -43,9 +43,7 @@ class Price:
 
     def of(self, usage: Usage) -> Decimal:
         fresh = usage.input_tokens - usage.cached_input_tokens
-        return (
-            fresh * self.input + usage.cached_input_tokens * self.cached_input + usage.output_tokens * self.output
-        ) / MILLION
+        return (fresh * self.input + usage.cached_input_tokens * self.cached_input + usage.output_tokens * self.output) / MILLION
 
 
 class _Own:
@@ -112,9 +110,7 @@ def _read(seen: tuple[Price, ...] | None) -> None:
             _Own.prices = tuple(
                 Price(row.host, row.model.lower(), row.since, row.input, row.cached_input, row.output)
                 # Newest first, and a pattern without wildcards before one with.
-                for row in sorted(
-                    ModelPrice.objects.all(), key=lambda row: ("*" in row.model, row.host == "", -row.since.timestamp())
-                )
+                for row in sorted(ModelPrice.objects.all(), key=lambda row: ("*" in row.model, row.host == "", -row.since.timestamp()))
             )
             _Own.due = time.monotonic() + FRESH_SECONDS
         finally:

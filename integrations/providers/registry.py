@@ -57,9 +57,7 @@ def _openai() -> OpenAI:
     configuration = (settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY, limits)
     if configuration not in of_loop:
         try:
-            of_loop[configuration] = OpenAI(
-                base_url=settings.OPENAI_BASE_URL, api_key=settings.OPENAI_API_KEY, limits=limits
-            )
+            of_loop[configuration] = OpenAI(base_url=settings.OPENAI_BASE_URL, api_key=settings.OPENAI_API_KEY, limits=limits)
         except egress.Refused as problem:
             raise ProviderError(
                 Code.REFUSED,

@@ -81,9 +81,7 @@ async def complete(request: CompletionRequest) -> tuple[str, Finished]:
 class _Call:
     """One call to a route, while it goes on."""
 
-    def __init__(
-        self, request: CompletionRequest, route: registry.Route, *, number: int, first_attempt_error: str
-    ) -> None:
+    def __init__(self, request: CompletionRequest, route: registry.Route, *, number: int, first_attempt_error: str) -> None:
         self.request = request
         self.route = route
         self.number = number
@@ -134,9 +132,7 @@ class _Call:
         return _estimated(self.request, self.length) if self.length else None
 
 
-async def _answer(
-    request: CompletionRequest, attempts: list[Attempt], *, streamed: bool
-) -> AsyncGenerator[str | Finished, None]:
+async def _answer(request: CompletionRequest, attempts: list[Attempt], *, streamed: bool) -> AsyncGenerator[str | Finished, None]:
     began = time.monotonic()
     first_attempt_error = ""
     routes = registry.routes(request)
@@ -203,9 +199,7 @@ async def _answer(
             await asyncio.sleep(pause)
 
 
-async def _in_one_piece(
-    route: registry.Route, request: CompletionRequest
-) -> AsyncGenerator[str | Ending, None]:
+async def _in_one_piece(route: registry.Route, request: CompletionRequest) -> AsyncGenerator[str | Ending, None]:
     text, ending = await route.provider.complete(request, model=route.model)
     if text:
         yield text

@@ -71,9 +71,7 @@ def flush(*, timeout: float) -> bool:
         _waiting.hurry = True
         _waiting.changed.notify_all()
         try:
-            return _waiting.changed.wait_for(
-                lambda: not _waiting.attempts and not _waiting.writing, deadline - time.monotonic()
-            )
+            return _waiting.changed.wait_for(lambda: not _waiting.attempts and not _waiting.writing, deadline - time.monotonic())
         finally:
             _waiting.hurry = False
 

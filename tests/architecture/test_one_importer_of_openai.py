@@ -13,9 +13,7 @@ ALLOWED = {Path("integrations/providers/openai.py")}
 
 def importers(*, root: Path) -> set[Path]:
     """Files that import the package `openai`, in whatever form, below the rooms."""
-    return {
-        path.relative_to(root) for room in ROOMS for path in (root / room).rglob("*.py") if imports_openai(path.read_text("utf-8"))
-    }
+    return {path.relative_to(root) for room in ROOMS for path in (root / room).rglob("*.py") if imports_openai(path.read_text("utf-8"))}
 
 
 def imports_openai(source: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -86,15 +87,30 @@ async def test_an_answer_and_its_cost_are_finished_once_and_in_the_ledger(reques
         assert whole_text == text
         timeless = {"latency_ms": 0, "first_token_ms": 0, "attempts": ()}
         assert replace(whole, **timeless) == replace(finished, **timeless)
-    columns = (
-        "authkey_name service status outcome error_code error first_attempt_error model input_tokens cached_input_tokens"
-        " output_tokens reasoning_tokens tokens_estimated expected_cost purpose attempt call finish_reason is_present"
-    ).split()
-    expected = (
-        "", "openai", True, "answered", "", "none", "", "m-1", 12, 4, 5, 2, False, cost, "answer", 2, 1, "stop", False,
-    )  # fmt: skip
-    assert await rows(acme, *columns) == [expected, expected]
-    assert {(str(a), str(b)) for a, b in await rows(acme, "chat_id", "message_id")} == {(CONVERSATION, MESSAGE)}
+    expected = {
+        "authkey_name": "",
+        "service": "openai",
+        "status": True,
+        "outcome": "answered",
+        "error_code": "",
+        "error": "none",
+        "first_attempt_error": "",
+        "model": "m-1",
+        "input_tokens": 12,
+        "cached_input_tokens": 4,
+        "output_tokens": 5,
+        "reasoning_tokens": 2,
+        "tokens_estimated": False,
+        "expected_cost": cost,
+        "purpose": "answer",
+        "attempt": 2,
+        "call": 1,
+        "finish_reason": "stop",
+        "is_present": False,
+        "chat_id": uuid.UUID(CONVERSATION),
+        "message_id": uuid.UUID(MESSAGE),
+    }
+    assert await rows(acme, *expected) == [tuple(expected.values())] * 2
     assert await rows(globex, "id") == []
 
 
@@ -233,8 +249,7 @@ async def test_stopping_closes_the_connection_at_once_and_is_in_the_ledger(how, 
             await stream.aclose()
         else:
             task = asyncio.create_task(drained(stream))
-            while not server.exchanges:
-                await asyncio.sleep(0.01)
+            await server.asked.wait()
             await asyncio.sleep(0.05)
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -248,8 +263,7 @@ async def test_stopping_during_a_pause_ends_it(request_, acme, configured):
     async with upstream(fails("429 Slow", retry_after="9")) as server:
         configured(server.url)
         task = asyncio.create_task(drained(completions.stream(request_)))
-        while not server.exchanges:
-            await asyncio.sleep(0.01)
+        await server.asked.wait()
         await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -152,7 +152,7 @@ async def test_a_server_that_does_not_accept_is_unreachable_in_time(settings):
         to = egress.destination(settings.OPENAI_BASE_URL)
         waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(1)]
         try:
-            with pytest.raises(Unreachable, match="within 0.2 seconds"):
+            with pytest.raises(Unreachable, match=r"within 0\.2 seconds"):
                 await egress.connect(to, asyncio.Protocol, timeout=0.2)
         finally:
             for one in waiting:

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ def fed(pieces: list[bytes]) -> list[bytes]:
 
 def cut(data: bytes, at: list[int]) -> list[bytes]:
     places = sorted({place % (len(data) + 1) for place in at} | {0, len(data)})
-    return [data[i:j] for i, j in zip(places, places[1:], strict=False)]
+    return [data[i:j] for i, j in itertools.pairwise(places)]
 
 
 texts = st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\r\n"), max_size=30)

@@ -42,9 +42,7 @@ NOBODY_KNOWS = {"id": "e-3", "name": "Ny Ny"}
 
 
 async def answer(question: str, *facts, kind: str = "") -> tuple[str, Ending]:
-    request = CompletionRequest(
-        organization_id="o", messages=(ChatMessage("user", question),), facts=facts, conversation_type=kind
-    )
+    request = CompletionRequest(organization_id="o", messages=(ChatMessage("user", question),), facts=facts, conversation_type=kind)
     return await Offline().complete(request, model=NAME)
 
 
@@ -153,9 +151,7 @@ facts = st.fixed_dictionaries(
 
 @given(st.lists(facts, max_size=3), st.sampled_from(["", *ConsultationType.values]), st.text())
 def test_whatever_the_records_hold_there_is_an_answer(found, kind, question):
-    request = CompletionRequest(
-        organization_id="o", messages=(ChatMessage("user", question),), facts=tuple(found), conversation_type=kind
-    )
+    request = CompletionRequest(organization_id="o", messages=(ChatMessage("user", question),), facts=tuple(found), conversation_type=kind)
     stream = Offline().complete(request, model=NAME)
     with pytest.raises(StopIteration) as done:
         stream.send(None)

@@ -222,9 +222,7 @@ async def test_limits_are_kept(client_of):
 
 async def test_a_slow_reader_is_not_the_servers_fault(client_of):
     async with upstream(sends(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nsl", b"ow", pause=0.01)) as server:
-        response = await client_of(server, Limits(connect=1, first=0.1, idle=0.1, total=5)).request(
-            "GET", "/models", headers={}
-        )
+        response = await client_of(server, Limits(connect=1, first=0.1, idle=0.1, total=5)).request("GET", "/models", headers={})
         await asyncio.sleep(0.4)
         assert await response.read() == b"slow"
         assert await response.read() == b""
@@ -243,9 +241,7 @@ async def test_a_slow_reader_makes_the_server_wait(client_of, monkeypatch):
             sent += 100_000
 
     async with upstream(play) as server:
-        response = await client_of(server, Limits(connect=1, first=5, idle=5, total=20)).request(
-            "GET", "/models", headers={}
-        )
+        response = await client_of(server, Limits(connect=1, first=5, idle=5, total=20)).request("GET", "/models", headers={})
         await asyncio.sleep(0.3)
         assert sent < size / 2, "the server was made to wait"
         assert len(await response.whole(at_most=size)) == size

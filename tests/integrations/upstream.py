@@ -58,6 +58,7 @@ class Upstream:
     connections: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
     tasks: list[asyncio.Task] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)  # a request has arrived
 
     @property
     def url(self) -> str:
@@ -75,6 +76,7 @@ class Upstream:
                 body = json.loads(await reader.readexactly(int(headers.get("content-length", 0))) or b"{}")
                 exchange = Exchange(reader, writer, headers, body)
                 self.exchanges.append(exchange)
+                self.asked.set()
                 play = self.plays[min(len(self.exchanges), len(self.plays)) - 1]
                 await play(exchange)
                 if writer.is_closing():
