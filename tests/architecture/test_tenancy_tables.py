@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
-from django.db import connection, models
+from django.db import IntegrityError, connection, models, transaction
 from django.db.models.fields.related import RelatedField
 from django_rls_tenants.rls.constraints import RLSConstraint
 
@@ -215,3 +215,36 @@ def test_owners_are_granted_everything_and_guests_little(db):
     assert granted["owner"] == set(Permission.objects.values_list("code", flat=True))
     assert granted["guest"] < granted["manager"] < granted["leader"] < granted["owner"]
     assert not any(code.startswith(("people:", "supervisor:")) for code in granted["guest"])
+
+
+# Pointers between rows -----------------------------------------------------------------------------------------------------
+
+
+def pointers():
+    """(table, column) of every key from one tenants' table to another, in this app."""
+    for model in tenant_models():
+        if model._meta.app_label == "tenants":
+            for field in model._meta.concrete_fields:
+                if isinstance(field, models.ForeignKey) and issubclass(field.related_model, TenantModel):
+                    yield model._meta.db_table, field.column
+
+
+def test_every_pointer_between_tenants_tables_names_the_organization_too(db):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT c.conrelid::regclass::text, a.attname FROM pg_constraint c
+              JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) AND a.attname <> 'organization_id'
+             WHERE c.contype = 'f' AND cardinality(c.conkey) = 2
+            """
+        )
+        assert set(cursor.fetchall()) == set(pointers())
+
+
+def test_the_database_refuses_a_pointer_into_another_organization(db):
+    cast = make_cast()
+    with scoping.across_tenants("a test"):
+        stranger = cast.strangers["Hank Scorpio"]
+        with pytest.raises(IntegrityError, match="same_organization"), transaction.atomic():
+            type(stranger).across_tenants.filter(pk=cast.employees["Erik Ek"].pk).update(branch=stranger.branch_id)
+            connection.check_constraints()
