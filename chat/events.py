@@ -42,10 +42,15 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An event that has no number yet. `body` is the JSON after the number, closing brace included."""
+    """An event that has no number yet. `body` is the JSON after the number, closing brace included.
+
+    `follows` is the number of an event without which this one means nothing to a reader: where Redis has forgotten that one, this one
+    is not placed. 0: it stands by itself.
+    """
 
     conversation_id: str
     body: bytes
+    follows: int = 0
 
 
 def message(view: dict[str, Any]) -> Draft:
@@ -58,11 +63,12 @@ def conversation(view: dict[str, Any]) -> Draft:
     return Draft(view["id"], b'"event":"conversation","value":' + orjson.dumps(view) + b"}")
 
 
-def delta(*, conversation_id: str, message_id: str, attempt: int, offset: int, text: str) -> Draft:
-    """More text of an answer. `offset` counts the code points before it."""
+def delta(*, conversation_id: str, message_id: str, attempt: int, offset: int, text: str, follows: int = 0) -> Draft:
+    """More text of an answer. `offset` counts the code points before it, the last of which came with event `follows`."""
     return Draft(
         conversation_id,
         b'"event":"delta","message":"%b","attempt":%d,"offset":%d,"text":%b}' % (message_id.encode(), attempt, offset, orjson.dumps(text)),
+        follows,
     )
 
 

@@ -5,6 +5,7 @@ in MongoDB decides who writes, and whether anybody still has to.
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import orjson
 from redis.asyncio import Redis
@@ -18,26 +19,34 @@ AT_ONCE = 20
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A pending answer: where it is, whom it is about, and with whose rights it is written."""
+    """A pending answer: where it is, whom it is about, and with whose rights it is written.
+
+    `unheard_of` says that readers may not know of the answer yet: its worker begins with the whole message. Nobody else announces an
+    answer that is on its way, since that could arrive behind the worker's first words and take them back.
+    """
 
     organization_id: str
     conversation_id: str
     message_id: str
+    attempt: int
     seq: int
     answer_to: str
     user_id: str
     subject_employee_ids: tuple[str, ...]
+    unheard_of: bool = False
 
     @classmethod
-    def to(cls, answer: MessageRecord, conversation: ConversationRecord) -> "Call":
+    def to(cls, answer: MessageRecord, conversation: ConversationRecord, *, unheard_of: bool = False) -> "Call":
         return cls(
             organization_id=answer.organization_id,
             conversation_id=answer.conversation_id,
             message_id=answer.id,
+            attempt=answer.attempt,
             seq=answer.seq,
             answer_to=answer.answer_to or "",
             user_id=answer.user_id or "",
             subject_employee_ids=conversation.subject_employee_ids,
+            unheard_of=unheard_of,
         )
 
 
@@ -48,5 +57,5 @@ def push(pipeline: Pipeline, call: Call) -> None:
 
 async def wait(client: Redis, *, seconds: float) -> list[Call]:
     """The next calls, oldest first; none after `seconds`."""
-    found = await client.blmpop(seconds, 1, keys.CALLS, direction="RIGHT", count=AT_ONCE)
+    found: Any = await client.blmpop(seconds, 1, keys.CALLS, direction="RIGHT", count=AT_ONCE)
     return [Call(**orjson.loads(raw)) for raw in found[1]] if found else []

@@ -28,7 +28,12 @@ CALLS = "chat:calls"
 """List: pending answers that want a worker, as JSON, oldest last. CALLS_TTL. A call that is lost is made again by the sweeper."""
 
 STOPS = "chat:stops"
-"""Set: ids of answers that somebody wants stopped. STOPS_TTL. The durable wish is on the message."""
+"""Set: answers that somebody wants stopped, as `stop` names them. STOPS_TTL. The durable wish is on the message."""
+
+
+def stop(message_id: str, *, attempt: int) -> str:
+    """An attempt at an answer, in STOPS: the next attempt is not meant."""
+    return f"{message_id}:{attempt}"
 
 
 def limit(user_id: str, window: str) -> str:

@@ -8,6 +8,7 @@ time in milliseconds), so a reader with an old number always sees a gap, never a
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from redis.asyncio import Redis
@@ -18,8 +19,10 @@ from chat.realtime import calls, keys
 from chat.realtime.calls import Call
 from config import redis
 
-# KEYS: number, stream. ARGV: conversation, body, events kept, seconds to live, channel. Returns {number, 1 if numbering began}.
+# KEYS: number, stream. ARGV: conversation, body, events kept, seconds to live, channel, the number of an event that must still be
+# there or ''. Returns {number, 1 if numbering began}; {0, 0} where that event is not there, and then nothing was done.
 _APPEND = """
+if ARGV[6] ~= '' and #redis.call('XRANGE', KEYS[2], ARGV[6] .. '-0', ARGV[6] .. '-0') == 0 then return {0, 0} end
 local n = redis.call('INCR', KEYS[1])
 local fresh = 0
 if n == 1 then
@@ -57,7 +60,7 @@ _POSITION_SHA = hashlib.sha1(_POSITION.encode()).hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where an event went: its number, and whether it is the first since Redis forgot the conversation."""
+    """Where an event went: its number (0: nowhere, see `Draft.follows`), and whether it is the first since Redis forgot the rest."""
 
     n: int
     fresh: bool
@@ -83,7 +86,7 @@ async def _append(client: Redis, drafts: Sequence[events.Draft], call: Call | No
         conversation = draft.conversation_id
         pipeline.execute_command(
             *("EVALSHA", _APPEND_SHA, 2, keys.event_number(conversation), keys.events(conversation)),
-            *(conversation, draft.body, kept, ttl, keys.event_channel(conversation)),
+            *(conversation, draft.body, kept, ttl, keys.event_channel(conversation), draft.follows or ""),
         )
     if call is not None:
         calls.push(pipeline, call)
@@ -117,14 +120,26 @@ async def positions(client: Redis, conversation_ids: Iterable[str]) -> list[int 
 
 
 async def since(client: Redis, conversation_id: str, *, after: int) -> list[bytes] | None:
-    """The events after number `after`, oldest first; None where the stream no longer has all of them."""
-    entries = await client.xrange(keys.events(conversation_id), min=f"{after + 1}-0")
-    found = [fields[b"e"] for _, fields in entries]
-    if found and events.number_of(found[0]) != after + 1:
+    """The events after number `after`, oldest first; None where the stream no longer has all of them.
+
+    The number is read with them: where Redis has forgotten a conversation and numbers it anew, the stream may be empty still.
+    """
+    async with client.pipeline(transaction=True) as pipeline:
+        pipeline.get(keys.event_number(conversation_id))
+        pipeline.xrange(keys.events(conversation_id), min=f"{after + 1}-0")
+        n, entries = await pipeline.execute()
+    if n is None or int(n) < after:
+        return None
+    found = _texts(entries)
+    if int(n) > after and (not found or events.number_of(found[0]) != after + 1):
         return None
     return found
 
 
 async def all_kept(client: Redis, conversation_id: str) -> list[bytes]:
     """Every event the stream still has, oldest first."""
-    return [fields[b"e"] for _, fields in await client.xrange(keys.events(conversation_id))]
+    return _texts(await client.xrange(keys.events(conversation_id)))
+
+
+def _texts(entries: Any) -> list[bytes]:
+    return [fields[b"e"] for _, fields in entries]

@@ -1,7 +1,6 @@
 """Finds answers that nobody works on and puts them right, by compare-and-swap. Any number may run at once.
 
-- Ended, and nobody was told: announced.
-
+- Ended, and perhaps nobody was told: announced.
 - Pending, and its worker was never called or is gone: it is called again; nobody had room within `PICKUP_SECONDS`: given up.
 - Its worker died before any text: pending again, as the next attempt, at most `ATTEMPTS` times.
 - Its worker died with text written: `interrupted`, the text kept, to be retried by whoever reads it.
@@ -79,9 +78,19 @@ async def _call_again(raw: dict[str, Any], changes: dict[str, Any]) -> bool:
     if changed is None:
         return False
     failpoint("sweep.released")
-    drafts = [events.message(changed.as_json())] if changed.attempt != raw[M.attempt] else []
-    await stream.announce(drafts, call=await turns.call_to(changed))
+    # Whoever died may have done so before anybody was told of the question.
+    drafts = [events.message(question.as_json())] if (question := await _question(changed)) else []
+    if changed.attempt != raw[M.attempt]:
+        drafts.append(events.message(changed.as_json()))
+    await stream.announce(drafts, call=await turns.call_to(changed, unheard_of=True))
     return True
+
+
+async def _question(answer: MessageRecord) -> MessageRecord | None:
+    raw = await mongo.async_collection(Message).find_one(
+        {M.organization_id: answer.organization_id, M.message_id: answer.answer_to, M.deleted_at: None}
+    )
+    return None if raw is None else MessageRecord.read(raw)
 
 
 async def _end(raw: dict[str, Any], sentence: str, *, now: datetime) -> bool:

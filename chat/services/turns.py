@@ -73,12 +73,12 @@ async def asubmit(
         if before is None or before[M.content] != text:
             raise errors.ClientIdReused
         question = before
-        answer = await _answer_of(question, now=now)
+        answer = await _answer_of(question, now=now) if conversation.kind == Kind.ASSISTANT else None
     failpoint("turn.inserted")
     message = MessageRecord.read(question)
     reply = MessageRecord.read(answer) if answer else None
     if created or (reply is not None and reply.status == MessageStatus.PENDING):
-        await asyncio.gather(_announce(conversation, message, reply), _keep_totals(message, reply, now=now))
+        await asyncio.gather(_announce(conversation, message, reply, again=not created), _keep_totals(message, reply, now=now))
     return Submitted(message=message, answer=None if reply is None else as_accepted(reply), created=created)
 
 
@@ -128,7 +128,7 @@ async def astop(membership: Membership, answer: MessageRecord) -> MessageRecord:
         return answer
     try:
         async with redis.async_client().pipeline(transaction=False) as pipeline:
-            pipeline.sadd(keys.STOPS, answer.id)
+            pipeline.sadd(keys.STOPS, keys.stop(answer.id, attempt=raw[M.attempt]))
             pipeline.expire(keys.STOPS, keys.STOPS_TTL)
             await pipeline.execute()
     except redis.AWAY:
@@ -186,12 +186,12 @@ def retry(membership: Membership, answer: MessageRecord) -> MessageRecord:
     return loop.run(aretry(membership, answer))
 
 
-async def call_to(answer: MessageRecord) -> Call:
+async def call_to(answer: MessageRecord, *, unheard_of: bool = False) -> Call:
     """What calls a worker to this answer. Causes a query."""
     raw = await mongo.async_collection(Conversation).find_one(
         {C.organization_id: answer.organization_id, C.conversation_id: answer.conversation_id}
     )
-    return Call.to(answer, ConversationRecord.read(raw))
+    return Call.to(answer, ConversationRecord.read(raw), unheard_of=unheard_of)
 
 
 def _checked(text: str) -> str:
@@ -303,11 +303,15 @@ async def _answer_of(question: dict, *, now: datetime) -> dict | None:
     return found
 
 
-async def _announce(conversation: ConversationRecord, message: MessageRecord, answer: MessageRecord | None) -> None:
+async def _announce(conversation: ConversationRecord, message: MessageRecord, answer: MessageRecord | None, *, again: bool) -> None:
+    """Announces both and calls a worker, in this order. `again`: a worker may be at it already, and then has the word."""
     drafts = [events.message(message.as_json())]
+    call = None
     if answer is not None:
-        drafts.append(events.message(answer.as_json()))
-    await stream.announce(drafts, call=None if answer is None else Call.to(answer, conversation))
+        call = Call.to(answer, conversation, unheard_of=again)
+        if not again:
+            drafts.append(events.message(answer.as_json()))
+    await stream.announce(drafts, call=call)
     failpoint("turn.announced")
 
 

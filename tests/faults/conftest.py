@@ -9,11 +9,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from asgiref.sync import sync_to_async
 from django.core.management import call_command
 from django.db import connection
 
 from chat.services import conversations
+from config import loop
 from tenants import scoping
 from tenants.services import accounts
 from tests import services as plugin
@@ -63,7 +63,7 @@ class House:
                     self.cast.olive.membership, type="employee_specific", subject_employee_ids=[employee.pk], client_id=str(uuid.uuid4())
                 ).id
 
-        return await sync_to_async(start, thread_sensitive=False)()
+        return await loop.in_thread(start)
 
     async def fetch(self, conversation_id: str, *, web: str) -> list[dict[str, Any]]:
         """The conversation's messages, as the API gives them."""

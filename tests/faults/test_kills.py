@@ -62,9 +62,10 @@ class Turn:
                 break
             assert time.monotonic() < self.died_at + WITHIN, [(m["role"], m["status"], m["text"]) for m in kept]
             await asyncio.sleep(0.1)
+        told_by = self.died_at + WITHIN + 2
         for reader in (self.page, self.bystander):
             try:
-                await reader.until(lambda reader=reader: reader.transcript.messages() == kept, seconds=8)
+                await reader.until(lambda reader=reader: reader.transcript.messages() == kept, seconds=told_by - time.monotonic())
             except TimeoutError:
                 assert reader.transcript.messages() == kept
         assert [message["seq"] for message in kept] == list(range(1, len(kept) + 1))
