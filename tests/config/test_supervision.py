@@ -98,7 +98,9 @@ def test_hurried_everything_is_killed_at_once(supervisor, said):
 
 def test_all_that_end_when_asked_have_ended_cleanly(supervisor, said, tmp_path):
     for name in ("web", "worker"):
-        polite = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); print('here', flush=True); time.sleep(60)"
+        polite = (
+            "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); print('here', flush=True); time.sleep(60)"
+        )
         supervisor.add(Program(name, python(polite)), environment=os.environ)
     wait_until(lambda: len(said) == 2)
     assert supervisor.end() is True
