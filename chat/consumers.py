@@ -112,8 +112,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             case Do.SEND:
                 conversation = await access.aconversation_for(membership, given["conversation"])
                 taken = await turns.asubmit(membership, conversation, text=given["text"], client_id=given["client_id"])
-                answer = taken.answer.as_json() if taken.answer else None
-                await self._say({"ack": frame.ref, "message": taken.message.as_json(), "answer": answer})
+                shown = taken.answer.as_json() if taken.answer else None
+                await self._say({"ack": frame.ref, "message": taken.message.as_json(), "answer": shown})
             case Do.STOP:
                 answer = await turns.astop(membership, await access.amessage_for(membership, given["message"]))
                 await self._say({"ack": frame.ref, "message": answer.as_json()})

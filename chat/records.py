@@ -42,7 +42,7 @@ class ConversationRecord:
     archived_at: datetime | None
 
     @classmethod
-    def read(cls, raw: dict[str, Any]) -> "ConversationRecord":
+    def read(cls, raw: Any) -> "ConversationRecord":
         scope = raw.get("accessScope") or {}
         return cls(
             id=raw["conversationId"],
@@ -125,7 +125,7 @@ class MessageRecord:
     edited_at: datetime | None = None
 
     @classmethod
-    def read(cls, raw: dict[str, Any]) -> "MessageRecord":
+    def read(cls, raw: Any) -> "MessageRecord":
         metadata = raw.get("aiResponseMetadata") or {}
         error = raw.get("errorDetails") or {}
         cost = metadata.get("cost")

@@ -192,10 +192,10 @@ async def snapshot(conversation: ConversationRecord, *, limit: int = PAGE) -> Sn
     rows = page.results
     if n and any(row.status in ON_THEIR_WAY for row in rows):
         try:
-            rows = completed(rows, await stream.all_kept(redis.async_client(), conversation.id))
+            rows = tuple(completed(rows, await stream.all_kept(redis.async_client(), conversation.id)))
         except redis.AWAY:
             pass
-    return Snapshot(n=n, conversation=conversation, messages=tuple(rows), earlier=page.before)
+    return Snapshot(n=n, conversation=conversation, messages=rows, earlier=page.before)
 
 
 def completed(rows: Iterable[MessageRecord], kept: Iterable[bytes]) -> list[MessageRecord]:

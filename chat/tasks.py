@@ -24,6 +24,7 @@ def sweep() -> None:
 def take_calls(**kwargs) -> None:
     """Every worker with room for answers takes calls to them, and sweeps by itself, too: beat may be down."""
     if settings.ANSWERS_PER_WORKER:
+        prices.preload()
         loop.submit(answers.serve())
     loop.submit(_sweep_forever())
 

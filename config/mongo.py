@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import mongoengine
-from bson.codec_options import CodecOptions
 from django.conf import settings
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.asynchronous.collection import AsyncCollection
@@ -33,7 +32,6 @@ OPTIONS: dict[str, Any] = {
     "maxPoolSize": 100,
     "appname": "parley",
 }
-CODEC = CodecOptions(tz_aware=True)
 
 _async_clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncMongoClient]" = weakref.WeakKeyDictionary()
 

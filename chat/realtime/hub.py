@@ -94,8 +94,8 @@ class Listener:
                     return
                 for event in missed:
                     self._hand_over(events.number_of(event), event)
-                while self._ahead and (event := self._ahead.pop(self.n + 1, None)) is not None:
-                    self._hand_over(self.n + 1, event)
+                while self._ahead and self.n + 1 in self._ahead:
+                    self._hand_over(self.n + 1, self._ahead.pop(self.n + 1))
                 if not missed or not self._ahead or max(self._ahead) <= self.n:
                     return
         except redis.AWAY:

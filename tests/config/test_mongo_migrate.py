@@ -85,4 +85,4 @@ def test_an_unknown_version_is_a_sentence():
 
 def test_a_document_that_does_not_fit_is_refused_by_mongodb():
     with pytest.raises(Exception, match="failed validation"):
-        mongo.database()["chat_messages"].insert_one({"organizationId": "0", "role": "boss"})
+        mongo.database()["chat_messages"].insert_one({"organizationId": "01a201d0-d4a2-70aa-b5ba-9167c919e8af", "role": "boss"})
