@@ -1,0 +1,101 @@
+"""The schema against the API: whatever it allows or forbids is sent, and what comes back is what it promises. Never a 500.
+
+Half of the requests name things that are there, so that more than 404s are seen. The stream of events never ends, so its successes
+are in `test_events.py`; here it is asked for what is not there.
+"""
+
+import uuid
+import zlib
+from dataclasses import dataclass
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis import checks
+from schemathesis.specs.openapi import checks as openapi_checks
+
+from tests.api.conftest import Caller, with_key
+from tests.api.test_conversations import start
+from tests.api.test_messages import say
+
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
+
+EXAMPLES = 25  # for each operation
+CHECKS = [
+    checks.not_a_server_error,
+    openapi_checks.status_code_conformance,
+    openapi_checks.content_type_conformance,
+    openapi_checks.response_headers_conformance,
+    openapi_checks.response_schema_conformance,
+    openapi_checks.negative_data_rejection,
+    openapi_checks.unsupported_method,
+]
+
+schema = schemathesis.openapi.from_wsgi("/api/schema/", get_wsgi_application())
+schema.config.generation.update(with_security_parameters=False)  # every request is Olive's; who else may what is the matrix's
+
+
+@dataclass(frozen=True)
+class World:
+    """Things that are there, by the name of the path parameter that asks for one."""
+
+    caller: Caller
+    known: dict[str, str]
+
+
+@pytest.fixture
+def world(cast) -> World:
+    olive = with_key(cast.olive)
+    conversation = start(olive, cast)["id"]
+    said = say(olive, f"conversations/{conversation}/messages")
+    return World(
+        caller=olive,
+        known={
+            "conversation_id": conversation,
+            "message_id": said["answer"]["id"],
+            "employee_id": str(cast.employees["Erik Ek"].id),
+            "branch_id": str(cast.north.id),
+            "department_id": str(cast.sales.id),
+        },
+    )
+
+
+@pytest.fixture(autouse=True)
+def _one_connection(world):
+    """Requests share the test's transaction, as with Django's test client (which made the world and connected these again)."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
+def test_the_api_keeps_what_its_schema_promises(case, world):
+    endless = case.path.endswith("/events")
+    if not endless and zlib.crc32(repr(case).encode()) % 2:
+        for name, value in case.path_parameters.items():
+            if is_uuid(value):  # one that breaks the schema stays as it is
+                case.path_parameters[name] = world.known[name]
+    case.call_and_validate(headers=world.caller.headers, checks=CHECKS)
+
+
+def is_uuid(value: object) -> bool:
+    try:
+        return str(uuid.UUID(str(value))) == value
+    except ValueError:
+        return False
+
+
+def test_every_operation_is_tried():
+    assert sum(1 for _ in schema.get_all_operations()) == sum(len(methods) for methods in schema.raw_schema["paths"].values()) > 15
