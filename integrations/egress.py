@@ -92,7 +92,7 @@ def vet(address: str) -> None:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError as error:
         raise Refused("The address is not one of the internet.") from error
-    carried = list(unwrap(ip))
+    carried: list[IPAddress] = list(unwrap(ip))
     if not all(map(_is_public, carried or [ip])):
         raise Refused("The address leads into a private network. Use one that is reachable from the internet.")
 

@@ -4,7 +4,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from tenants.models import tracked
 
+
+@tracked()
 class ModelPrice(models.Model):
     """What a server takes for a model, from a moment on. Of several that match, the most exact and then the newest counts.
 
