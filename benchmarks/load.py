@@ -108,8 +108,8 @@ async def leave_all(sockets: Iterable[ParleySocket | BareSocket]) -> None:
     await asyncio.gather(*(socket.close() for socket in sockets))
 
 
-async def ask_parley(world: World, flow: Flow) -> Flowed:
-    """Runs the flow through Parley."""
+async def ask_parley(world: World, flow: Flow, *, begun: asyncio.Event | None = None) -> Flowed:
+    """Runs the flow through Parley. `begun` is set when all have joined and the first asks."""
     places = world.take(flow.sessions)
     sockets = await enter_all(world, places)
     asked: list[float] = [0.0] * flow.sessions
@@ -121,11 +121,19 @@ async def ask_parley(world: World, flow: Flow) -> Flowed:
         return await sockets[place].ended
 
     groups = {name: world.groups[name] for name in (*OURS, "upstream")}
+    if begun is not None:
+        begun.set()
     try:
         return await _measured(flow, groups, [ask(place) for place in range(flow.sessions)], sockets, asked)
     finally:
         world.check()
         await leave_all(sockets)
+
+
+async def until_open(address: tuple[str, int]) -> None:
+    """Returns when a bare consumer accepts; it listens before it does."""
+    socket = await asyncio.wait_for(BareSocket.open(address, "/ws"), timeout=20)
+    await socket.close()
 
 
 async def ask_bare(world: World, name: str, address: tuple[str, int], flow: Flow) -> Flowed:

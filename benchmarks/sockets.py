@@ -138,6 +138,7 @@ class ParleySocket(Socket):
         super().__init__()
         self.heard = Heard()  # every event of every joined conversation
         self.ended: asyncio.Future[str] = self.loop.create_future()  # the status of the next answer that ends
+        self.joined: dict[str, Any] = {}  # the answer to the latest join
         self.unasked: list[dict[str, Any]] = []  # a reset, an error that no frame of ours caused
         self._asked: deque[asyncio.Future[dict[str, Any]]] = deque()
 
@@ -176,7 +177,8 @@ class ParleySocket(Socket):
         return answer
 
     async def join(self, conversation: str, *, after: int | None = None) -> dict[str, Any]:
-        return await self.ask({"do": "join", "conversation": conversation, **({} if after is None else {"after": after})})
+        self.joined = await self.ask({"do": "join", "conversation": conversation, **({} if after is None else {"after": after})})
+        return self.joined
 
     async def send(self, conversation: str, text: str, *, client_id: str) -> dict[str, Any]:
         """Returns when the question is acknowledged. `ended` is anew the end of the answer to it."""

@@ -1,0 +1,144 @@
+"""`python -m benchmarks` (`make bench`): starts a Parley of its own, loads it, and says what was found."""
+
+import argparse
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from benchmarks import report, world
+from benchmarks.findings import Findings, Tell
+from benchmarks.peers import compare, setup
+from benchmarks.scenarios import first_token, idle, long_answer, pages, reconnect, sessions
+from benchmarks.world import World
+
+SCENARIO_SECONDS = 600  # after which one is given up
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One of the questions. `conversations` is how many of them it uses up, at most."""
+
+    title: str
+    conversations: int
+    run: Callable[[World, argparse.Namespace, Tell], Awaitable[Findings]]
+
+
+SCENARIOS = {
+    "sessions": Scenario(
+        "answers at 50 tokens a second held at once, and CPU a token",
+        2 * sum(sessions.STEPS) + 2,
+        lambda world, options, tell: sessions.run(world, steps=options.steps, seconds=options.seconds, bare=options.bare, tell=tell),
+    ),
+    "first-token": Scenario(
+        "time added to the first token, alone and with 200 answers under way",
+        first_token.CONVERSATIONS + first_token.PROBES + first_token.BUSY,
+        lambda world, options, tell: first_token.run(world, bare=options.bare, tell=tell),
+    ),
+    "long-answer": Scenario(
+        "the last thousand tokens of ten thousand against the first",
+        long_answer.ANSWERS,
+        lambda world, options, tell: long_answer.run(world, tell=tell),
+    ),
+    "reconnect": Scenario(
+        "a thousand sockets cut mid-answer and back at once",
+        reconnect.SOCKETS // reconnect.TABS,
+        lambda world, options, tell: reconnect.run(world, tell=tell),
+    ),
+    "idle": Scenario("a thousand sockets that only wait", idle.SOCKETS, lambda world, options, tell: idle.run(world, tell=tell)),
+    "pages": Scenario("REST over 10,000 messages and 10,000 conversations", 0, lambda world, options, tell: pages.run(world, tell=tell)),
+}
+PEOPLE = 300
+WIDTH = 160  # columns, where the output goes to a file
+
+
+def main(arguments: list[str]) -> int:
+    options = parser().parse_args(arguments)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    chosen = {name: SCENARIOS[name] for name in options.only or SCENARIOS}
+    began = datetime.now(UTC)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that all that was started is ended
+    found: dict[str, Findings] = {}
+    try:
+        with progress_on(console, steps=len(chosen) + bool(options.peers)) as progress:
+            task = progress.task_ids[0]
+
+            def tell(text: str) -> None:
+                progress.update(task, description=text)
+                progress.refresh()
+
+            if options.peers:
+                setup.install_all(tell=tell)
+            with world.opened(size_for(chosen, options), say=tell) as opened:
+                gc.freeze()  # what is here stays; looking through it again would show as delay
+                for name, scenario in chosen.items():
+                    limited = asyncio.wait_for(scenario.run(opened, options, tell), SCENARIO_SECONDS)
+                    found[name] = uvloop.run(limited)
+                    progress.advance(task)
+                if options.peers:
+                    found["peers"] = uvloop.run(compare.run(opened, seconds=options.seconds, tell=tell))
+                    progress.advance(task)
+    except world.NotReady as error:
+        console.print(f"[red]{error}[/red]", markup=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    systems = report.systems_of(list(found.values()))
+    targets = [target for each in found.values() for target in each.targets] + report.targets_against(systems)
+    report.show(console, systems, targets)
+    path = report.record(found, systems=systems, targets=targets, began=began, arguments=vars(options))
+    console.print(f"Everything that was measured: {path}")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    lines = "\n".join(f"  {name:<12} {scenario.title}" for name, scenario in SCENARIOS.items())
+    parser = argparse.ArgumentParser(
+        prog="make bench BENCH_ARGS=…",
+        description=__doc__,
+        epilog=f"scenarios:\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", action="append", choices=SCENARIOS, metavar="SCENARIO", help="only this scenario; may be repeated")
+    parser.add_argument("--steps", type=numbers, default=sessions.STEPS, help="sessions to try, rising: 50,100,200")
+    parser.add_argument("--seconds", type=float, default=8.0, help="seconds that each answer is written for (8)")
+    parser.add_argument("--web", type=int, default=1, help="web processes (1)")
+    parser.add_argument("--no-bare", dest="bare", action="store_false", help="without the bare consumers")
+    parser.add_argument("--peers", action="store_true", help="also install and measure Open WebUI, Chainlit and LiteLLM (some minutes, 2 GB)")
+    return parser
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def size_for(chosen: dict[str, Scenario], options: argparse.Namespace) -> world.Size:
+    """As much in the stores as the chosen scenarios use."""
+    wanted = sum(scenario.conversations for scenario in chosen.values())
+    full = "pages" in chosen
+    return world.Size(
+        people=PEOPLE if wanted else 1,
+        conversations=-(-wanted // PEOPLE),
+        inbox=pages.INBOX if full else 0,
+        messages=pages.MESSAGES if full else 0,
+        web=options.web,
+    )
+
+
+def progress_on(console: Console, *, steps: int) -> Progress:
+    """A bar that is drawn once a second: it runs beside the load."""
+    columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    progress = Progress(*columns, console=console, refresh_per_second=1, transient=True)
+    progress.add_task("", total=steps)
+    return progress
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,70 @@
+"""What a thousand sockets cost that only wait, beside a bare Channels consumer on the same server."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from benchmarks import load
+from benchmarks.findings import Findings, Target, Tell
+from benchmarks.meters import Meter, memory, tree
+from benchmarks.sockets import BareSocket
+from benchmarks.world import OURS, World
+
+SOCKETS = 1_000
+SETTLE, WATCHED = 3.0, 15.0  # seconds: people are looked after in rounds of that length
+RATIO = 1.5
+AT_ONCE = 25
+
+
+async def run(world: World, *, tell: Tell) -> Findings:
+    tell(f"{SOCKETS:,} idle sockets")
+    places = world.take(SOCKETS)
+    warm = await load.enter_all(world, places[:AT_ONCE])
+    await load.leave_all(warm)
+    before = _memory(world, "web")
+    sockets = await load.enter_all(world, places)
+    ours = await _watch(world, "web", before, together=OURS)
+    await load.leave_all(sockets)
+    tell(f"{SOCKETS:,} idle sockets of a bare consumer")
+    address = world.start_application("idle", "benchmarks.bare:idle")
+    await load.until_open(address)
+    before = _memory(world, "idle")
+    opened: list[BareSocket] = []
+    for _ in range(0, SOCKETS, AT_ONCE):
+        opened += await asyncio.gather(*(BareSocket.open(address, "/ws") for _ in range(AT_ONCE)))
+    bare = await _watch(world, "idle", before, together=("idle",))
+    await load.leave_all(opened)
+    world.end("idle")
+    kib, cpu = ours["kib"] / max(bare["kib"], 1e-9), ours["cpu_us_per_second"] / max(bare["cpu_us_per_second"], 1e-9)
+    return Findings(
+        targets=[
+            Target("memory of an idle socket over a bare consumer's", goal=RATIO, measured=kib, remark=f"{ours['kib']} against {bare['kib']} KiB"),
+            Target(
+                "CPU of an idle socket over a bare consumer's",
+                goal=RATIO,
+                measured=cpu,
+                remark=f"{ours['cpu_us_per_second']} against {bare['cpu_us_per_second']} µs a second",
+            ),
+        ],
+        figures={"parley": ours, "bare": bare},
+    )
+
+
+def _memory(world: World, name: str) -> int:
+    return memory(pid for root in world.groups[name] for pid in tree(root))
+
+
+async def _watch(world: World, name: str, before: int, *, together: Sequence[str]) -> dict[str, float]:
+    """KiB and CPU microseconds a second, each of one socket, of the process that holds them; and the CPU of all that serve it."""
+    await asyncio.sleep(SETTLE)
+    kib = (_memory(world, name) - before) / 1024 / SOCKETS
+    meter = Meter({group: world.groups[group] for group in together}, clock=time.monotonic)
+    await asyncio.sleep(WATCHED)
+    spent = meter.stop()
+    world.check()
+    each = 1e6 / spent.seconds / SOCKETS
+    return {
+        "kib": round(kib, 1),
+        "cpu_us_per_second": round(spent.groups[name] * each, 1),
+        "cpu_us_per_second_together": round(spent.of(together) * each, 1),
+    }
