@@ -72,6 +72,7 @@ class Conversation(TenantDocument):
     estimated_cost = Decimal128Field(db_field="estimatedCost")
     average_response_time = FloatField(db_field="averageResponseTime", null=True)  # milliseconds
     answer_count = IntField(db_field="answerCount", default=0)  # what the average is over
+    counted_answers = ListField(StringField(), db_field="countedAnswers")  # the latest ones whose figures are in the totals
     user_satisfaction_rating = IntField(db_field="userSatisfactionRating", null=True)
 
     client_id = StringField(db_field="clientId", null=True)

@@ -33,10 +33,9 @@ TASKS = {
 
 def request(answer: MessageRecord, context: AnswerContext) -> CompletionRequest:
     """The question to the model, with as much history as the budget holds, newest first to be kept."""
-    conversation = context.conversation
     system = [RULES]
-    if conversation.type:
-        system.append(TASKS[ConsultationType(conversation.type)])
+    if context.conversation_type:
+        system.append(TASKS[ConsultationType(context.conversation_type)])
     if context.subjects:
         facts = "\n\n".join(_facts(subject) for subject in context.subjects)
         system.append(f"<facts>\n{facts}\n</facts>")
@@ -48,8 +47,8 @@ def request(answer: MessageRecord, context: AnswerContext) -> CompletionRequest:
             ChatMessage("user", context.question.text),
         ),
         purpose="answer",
-        conversation_id=conversation.id,
-        conversation_type=conversation.type or "",
+        conversation_id=answer.conversation_id,
+        conversation_type=context.conversation_type,
         message_id=answer.id,
         attempt=answer.attempt,
         facts=tuple(asdict(subject) for subject in context.subjects),

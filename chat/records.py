@@ -116,6 +116,7 @@ class MessageRecord:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost: str | None = None
+    response_time: float | None = None
     error_code: str | None = None
     error_sentence: str | None = None
     feedback: dict[str, Any] | None = None
@@ -152,6 +153,7 @@ class MessageRecord:
             input_tokens=metadata.get("inputTokens"),
             output_tokens=metadata.get("outputTokens"),
             cost=None if cost is None else str(cost),
+            response_time=metadata.get("responseTime"),
             error_code=error.get("errorCode"),
             error_sentence=error.get("errorMessage"),
             feedback=raw.get("feedback"),

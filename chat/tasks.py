@@ -40,6 +40,6 @@ async def _sweep_forever() -> None:
         try:
             await sweeper.sweep()
         except mongo.AWAY:
-            pass
+            sweeper.be_patient()
         except Exception:
             log.exception("The sweeper stumbled and goes on.")

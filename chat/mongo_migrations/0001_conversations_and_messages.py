@@ -67,6 +67,7 @@ COLLECTIONS = {
                     "estimatedCost": {"bsonType": "decimal"},
                     "averageResponseTime": {"bsonType": ["double", "int", "long", "null"]},
                     "answerCount": {"bsonType": ["int", "long"]},
+                    "countedAnswers": {"bsonType": "array", "items": {"bsonType": "string"}},
                     "userSatisfactionRating": {"bsonType": ["int", "long", "null"]},
                     "clientId": {"bsonType": ["string", "null"]},
                     "createdAt": {"bsonType": "date"},

@@ -32,6 +32,7 @@ class Call:
     seq: int
     answer_to: str
     user_id: str
+    conversation_type: str
     subject_employee_ids: tuple[str, ...]
     unheard_of: bool = False
 
@@ -45,6 +46,7 @@ class Call:
             seq=answer.seq,
             answer_to=answer.answer_to or "",
             user_id=answer.user_id or "",
+            conversation_type=conversation.type or "",
             subject_employee_ids=conversation.subject_employee_ids,
             unheard_of=unheard_of,
         )

@@ -4,8 +4,8 @@
 2. What the asker may see becomes facts and history, these become a prompt, the provider's text streams in.
 3. Text waits in the answer's buffer for the next tick of the `Outbox`, which sends the deltas of all answers in one pipeline, keeps
    leases and partial texts durable, and reads who was stopped.
-4. The finished answer and its conversation's totals are saved in one transaction, then announced. The lease stays until then: where
-   the announcement is lost, the sweeper finds it and announces again.
+4. The finished answer is saved, then announced; then its figures go into its conversation (`totals.py`). The lease stays until then:
+   where this process dies before, the sweeper does it.
 
 A lost lease ends the work silently: whoever took the lease over has the word.
 """
@@ -14,22 +14,22 @@ import asyncio
 import logging
 import time
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import uuid_utils.compat as uuid
 from bson.decimal128 import Decimal128
 from django.conf import settings
 from django.utils import timezone
-from pymongo import ReturnDocument, UpdateOne, WriteConcern
+from pymongo import ReturnDocument, UpdateOne
 
 from chat import events, prompts
 from chat.choices import MessageStatus
-from chat.documents import Conversation, Message
+from chat.documents import Message
 from chat.realtime import calls, keys, stream
 from chat.realtime.calls import Call
 from chat.records import MessageRecord
-from chat.services import contexts
+from chat.services import contexts, totals
 from chat.services.contexts import AnswerContext
 from config import mongo, redis
 from config.failpoints import failpoint
@@ -39,7 +39,7 @@ from tenants.scoping import ACROSS_COMMENT
 
 log = logging.getLogger(__name__)
 
-C, M = mongo.names(Conversation), mongo.names(Message)
+M = mongo.names(Message)
 
 SAVE_AGAIN_SECONDS = (0.2, 2.0)
 SHUTDOWN_SECONDS = 8.0
@@ -47,7 +47,6 @@ CALL_SECONDS = 1.0
 STOPS_SECONDS = 0.1
 BUSY = 60  # answers at once from which on deltas are sent as rarely as they may be
 
-UNJOURNALED = WriteConcern(w=1, j=False)
 WHY_ACROSS = ACROSS_COMMENT + "a worker renews all its leases at once"
 
 
@@ -279,7 +278,7 @@ class Outbox:
         now = timezone.now()
         fields = {M.updated_at: now, "lease.expiresAt": now + timedelta(seconds=settings.LEASE_SECONDS)}
         try:
-            await messages.with_options(write_concern=UNJOURNALED).bulk_write(
+            await messages.with_options(write_concern=totals.UNJOURNALED).bulk_write(
                 [UpdateOne(writing.mine, {"$set": {M.content: writing.text, **fields}}) for writing in due], ordered=False
             )
             found = messages.find(
@@ -475,7 +474,7 @@ def _success(writing: Writing, finished: Finished) -> dict[str, Any]:
 
 
 async def _finish(box: Outbox, writing: Writing, outcome: dict[str, Any]) -> None:
-    """Saves the end of the answer, together with the conversation's totals, then announces it. Waits for MongoDB if need be."""
+    """Saves the end of the answer, announces it, and brings its figures into the conversation. Waits for MongoDB if need be."""
     writing.closing = True
     failpoint("answer.before_save")
     pause, raw = SAVE_AGAIN_SECONDS[0], None
@@ -492,59 +491,18 @@ async def _finish(box: Outbox, writing: Writing, outcome: dict[str, Any]) -> Non
     await writing.out.wait()
     failpoint("answer.announced")
     if writing.announced:
-        await release(writing.record.organization_id, writing.record.id, token=writing.token)
-
-
-async def release(organization_id: str, message_id: str, *, token: str) -> None:
-    """The end of this answer is saved and announced: nothing is left to do. Where this is lost it is announced twice."""
-    await mongo.async_collection(Message).update_one(
-        {M.organization_id: organization_id, M.message_id: message_id, "lease.token": token}, {"$unset": {M.lease: ""}}
-    )
+        await totals.note_end(writing.last, now=timezone.now())
 
 
 async def _save(writing: Writing, outcome: dict[str, Any]) -> dict[str, Any] | None:
-    """One transaction: the message's end and its conversation's totals. None where the lease is not ours any more."""
-
-    async def both(session) -> dict[str, Any] | None:
-        now = timezone.now()
-        lease = {"token": writing.token, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}
-        raw = await mongo.async_collection(Message).find_one_and_update(
-            writing.mine,
-            {"$set": {**outcome, M.content: writing.text, M.updated_at: now, M.finished_by: writing.token, M.lease: lease}},
-            return_document=ReturnDocument.AFTER,
-            session=session,
-        )
-        if raw is not None:
-            await mongo.async_collection(Conversation).update_one(
-                {C.organization_id: writing.record.organization_id, C.conversation_id: writing.record.conversation_id},
-                _totals(MessageRecord.read(raw), raw.get(M.ai_response_metadata) or {}, now=now),
-                session=session,
-            )
-        return raw
-
-    async with mongo.async_client().start_session() as session:
-        return await session.with_transaction(both)
-
-
-def _totals(answer: MessageRecord, metadata: dict[str, Any], *, now: datetime) -> list[dict[str, Any]]:
-    """The conversation's new totals, computed by MongoDB from its old ones."""
-    changes: dict[str, Any] = {
-        C.last_message_at: {"$max": [f"${C.last_message_at}", now]},
-        C.updated_at: {"$max": [f"${C.updated_at}", now]},
-        C.message_count: {"$max": [f"${C.message_count}", answer.seq]},
-    }
-    if answer.status == MessageStatus.SENT:
-        count, average = {"$ifNull": [f"${C.answer_count}", 0]}, {"$ifNull": [f"${C.average_response_time}", 0]}
-        changes |= {
-            C.answer_count: {"$add": [count, 1]},
-            C.average_response_time: {
-                "$divide": [{"$add": [{"$multiply": [average, count]}, metadata["responseTime"]]}, {"$add": [count, 1]}]
-            },
-            C.total_tokens_used: {"$add": [{"$ifNull": [f"${C.total_tokens_used}", 0]}, metadata["tokensUsed"]]},
-        }
-        if "cost" in metadata:
-            changes[C.estimated_cost] = {"$add": [{"$ifNull": [f"${C.estimated_cost}", Decimal128("0")]}, metadata["cost"]]}
-    return [{"$set": changes}]
+    """The message's end, durable. Its lease stays, for the sweeper to tell of it if we cannot. None where it is not ours any more."""
+    now = timezone.now()
+    lease = {"token": writing.token, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}
+    return await mongo.async_collection(Message).find_one_and_update(
+        writing.mine,
+        {"$set": {**outcome, M.content: writing.text, M.updated_at: now, M.finished_by: writing.token, M.lease: lease}},
+        return_document=ReturnDocument.AFTER,
+    )
 
 
 async def _saved_already(writing: Writing) -> dict[str, Any]:

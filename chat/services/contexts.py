@@ -4,15 +4,15 @@ import asyncio
 from dataclasses import dataclass
 
 from chat.choices import MessageRole, MessageStatus
-from chat.documents import Conversation, Message
+from chat.documents import Message
 from chat.realtime.calls import Call
-from chat.records import ConversationRecord, MessageRecord
+from chat.records import MessageRecord
 from config import loop, mongo
 from integrations.providers.base import Code, ProviderError
 from tenants import access, roles, scoping
 from tenants.models import Employee
 
-C, M = mongo.names(Conversation), mongo.names(Message)
+M = mongo.names(Message)
 
 HISTORY_MESSAGES = 40
 
@@ -37,7 +37,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class AnswerContext:
-    conversation: ConversationRecord
+    conversation_type: str
     question: MessageRecord
     history: tuple[MessageRecord, ...]  # before the question, oldest first
     subjects: tuple[Subject, ...]
@@ -45,20 +45,12 @@ class AnswerContext:
 
 async def for_answer(call: Call) -> AnswerContext:
     """Reads it with the rights of the person who asked, as they are now. Raises `ProviderError` where they have lost them."""
-    conversation, messages, subjects = await asyncio.gather(_conversation(call), _messages_before(call), loop.in_thread(_subjects, call))
+    messages, subjects = await asyncio.gather(_messages_before(call), loop.in_thread(_subjects, call))
     question = next((message for message in reversed(messages) if message.id == call.answer_to), None)
     if question is None:
         raise ProviderError(Code.NO_MODEL, "The question of this answer is gone. Ask again.", permanent=True)
     history = tuple(message for message in messages if message.seq < question.seq)
-    return AnswerContext(conversation=conversation, question=question, history=history, subjects=subjects)
-
-
-async def _conversation(call: Call) -> ConversationRecord:
-    return ConversationRecord.read(
-        await mongo.async_collection(Conversation).find_one(
-            {C.organization_id: call.organization_id, C.conversation_id: call.conversation_id}
-        )
-    )
+    return AnswerContext(conversation_type=call.conversation_type, question=question, history=history, subjects=subjects)
 
 
 async def _messages_before(call: Call) -> list[MessageRecord]:

@@ -7,6 +7,7 @@
 """
 
 import logging
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from chat.choices import ON_THEIR_WAY, MessageStatus
 from chat.documents import Message
 from chat.realtime import stream
 from chat.records import MessageRecord
-from chat.services import answers, turns
+from chat.services import totals, turns
 from config import mongo
 from config.failpoints import failpoint
 from tenants.scoping import ACROSS_COMMENT
@@ -35,6 +36,14 @@ WHY_ACROSS = ACROSS_COMMENT + "the sweeper looks for answers that nobody works o
 
 NOBODY_FREE = "Nobody was free to write this answer. Press retry."
 BROKEN_OFF = "The answer broke off. Press retry to have it written again."
+
+_patient_until = 0.0  # monotonic seconds
+
+
+def be_patient() -> None:
+    """MongoDB is away. Once it is back, leases have run out that nobody could renew: workers that live get the time to do so."""
+    global _patient_until
+    _patient_until = time.monotonic() + settings.LEASE_SECONDS
 
 
 async def sweep(now: datetime | None = None) -> int:
@@ -62,6 +71,8 @@ async def _put_right(raw: dict[str, Any], *, now: datetime) -> bool:
             return await _end(raw, NOBODY_FREE, now=now)
         changes = {M.lease: {"token": None, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}}
         return await _call_again(raw, changes)
+    if time.monotonic() < _patient_until:
+        return False
     if not raw.get(M.content) and raw[M.attempt] < ATTEMPTS and raw.get(M.stop_requested_at) is None:
         changes = {
             M.status: MessageStatus.PENDING.value,
@@ -109,9 +120,9 @@ async def _end(raw: dict[str, Any], sentence: str, *, now: datetime) -> bool:
 
 
 async def _tell(ended: MessageRecord) -> bool:
-    """Announces an end. Its lease goes only then: until it is known to be out, this is done again."""
+    """Announces an end and counts it. Its lease goes only then: until it is known to be out, this is done again."""
     if await stream.announce([events.message(ended.as_json())]):
-        await answers.release(ended.organization_id, ended.id, token=ended.lease_token)
+        await totals.note_end(ended, now=timezone.now())
     return True
 
 

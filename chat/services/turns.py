@@ -22,7 +22,7 @@ from chat.documents import Conversation, Message
 from chat.realtime import keys, limits, stream
 from chat.realtime.calls import Call
 from chat.records import ConversationRecord, MessageRecord
-from chat.services import errors
+from chat.services import errors, totals
 from config import loop, mongo, redis
 from config.failpoints import failpoint
 from tenants import roles
@@ -78,7 +78,7 @@ async def asubmit(
     message = MessageRecord.read(question)
     reply = MessageRecord.read(answer) if answer else None
     if created or (reply is not None and reply.status == MessageStatus.PENDING):
-        await asyncio.gather(_announce(conversation, message, reply, again=not created), _keep_totals(message, reply, now=now))
+        await asyncio.gather(_announce(conversation, message, reply, again=not created), totals.note_place(reply or message, now=now))
     return Submitted(message=message, answer=None if reply is None else as_accepted(reply), created=created)
 
 
@@ -313,10 +313,3 @@ async def _announce(conversation: ConversationRecord, message: MessageRecord, an
             drafts.append(events.message(answer.as_json()))
     await stream.announce(drafts, call=call)
     failpoint("turn.announced")
-
-
-async def _keep_totals(message: MessageRecord, answer: MessageRecord | None, *, now: datetime) -> None:
-    await mongo.async_collection(Conversation).update_one(
-        {C.organization_id: message.organization_id, C.conversation_id: message.conversation_id},
-        {"$max": {C.message_count: answer.seq if answer else message.seq, C.last_message_at: now, C.updated_at: now}},
-    )

@@ -4,24 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from chat import prompts
-from chat.records import ConversationRecord, MessageRecord
+from chat.records import MessageRecord
 from chat.services.contexts import AnswerContext, Subject
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-CONVERSATION = ConversationRecord.read(
-    {
-        "conversationId": "c",
-        "organizationId": "o",
-        "userId": "u",
-        "kind": "assistant",
-        "type": "one_to_one",
-        "title": "t",
-        "status": "active",
-        "lastMessageAt": NOW,
-        "createdAt": NOW,
-        "updatedAt": NOW,
-    }
-)
 ERIK = Subject(
     id="e",
     name="Erik Ek",
@@ -53,7 +39,7 @@ def message(seq: int, text: str, role: str = "user") -> MessageRecord:
 
 
 def context(**changes) -> AnswerContext:
-    base = AnswerContext(conversation=CONVERSATION, question=message(3, "And now?"), history=(), subjects=(ERIK,))
+    base = AnswerContext(conversation_type="one_to_one", question=message(3, "And now?"), history=(), subjects=(ERIK,))
     return replace(base, **changes)
 
 

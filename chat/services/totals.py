@@ -1,0 +1,129 @@
+"""What a conversation adds up to: its last message, its count, and what its answers took.
+
+Writes are collected while the one before is under way, so that a busy process makes few of them, and are not waited for by the
+journal. Each may be lost with its process, and made again: the answer's lease stays until its figures are in, the sweeper brings
+them in otherwise, and the conversation remembers which answers it has counted.
+"""
+
+import asyncio
+import logging
+import weakref
+from datetime import datetime
+from typing import Any
+
+from bson.decimal128 import Decimal128
+from pymongo import UpdateOne, WriteConcern
+
+from chat.choices import MessageStatus
+from chat.documents import Conversation, Message
+from chat.records import MessageRecord
+from config import mongo
+
+log = logging.getLogger(__name__)
+
+C, M = mongo.names(Conversation), mongo.names(Message)
+
+REMEMBERED = 100  # answers of a conversation that are known to be counted
+AGAIN_SECONDS = 0.5
+UNJOURNALED = WriteConcern(w=1, j=False)
+
+_keepers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Keeper]" = weakref.WeakKeyDictionary()
+
+
+async def note_place(message: MessageRecord, *, now: datetime) -> None:
+    """A message has come in at this place."""
+    await keeper().write(
+        UpdateOne(
+            {C.organization_id: message.organization_id, C.conversation_id: message.conversation_id},
+            {"$max": {C.message_count: message.seq, C.last_message_at: now, C.updated_at: now}},
+        )
+    )
+
+
+async def note_end(answer: MessageRecord, *, now: datetime) -> None:
+    """An answer has ended and everybody was told: its figures go into the conversation, once, and then its lease goes."""
+    await keeper().write(_counted(answer, now=now), _released(answer))
+
+
+def _counted(answer: MessageRecord, *, now: datetime) -> UpdateOne:
+    conversation = {C.organization_id: answer.organization_id, C.conversation_id: answer.conversation_id}
+    changes: dict[str, Any] = {
+        C.last_message_at: {"$max": [f"${C.last_message_at}", now]},
+        C.updated_at: {"$max": [f"${C.updated_at}", now]},
+        C.message_count: {"$max": [f"${C.message_count}", answer.seq]},
+    }
+    if answer.status != MessageStatus.SENT or answer.response_time is None:
+        return UpdateOne(conversation, [{"$set": changes}])
+    count, average = {"$ifNull": [f"${C.answer_count}", 0]}, {"$ifNull": [f"${C.average_response_time}", 0]}
+    total = {"$add": [{"$multiply": [average, count]}, answer.response_time]}
+    tokens = (answer.input_tokens or 0) + (answer.output_tokens or 0)
+    counted = {"$ifNull": [f"${C.counted_answers}", []]}
+    changes |= {
+        C.answer_count: {"$add": [count, 1]},
+        C.average_response_time: {"$divide": [total, {"$add": [count, 1]}]},
+        C.total_tokens_used: {"$add": [{"$ifNull": [f"${C.total_tokens_used}", 0]}, tokens]},
+        C.counted_answers: {"$slice": [{"$concatArrays": [counted, [answer.id]]}, -REMEMBERED]},
+    }
+    if answer.cost is not None:
+        cost = {"$ifNull": [f"${C.estimated_cost}", Decimal128("0")]}
+        changes[C.estimated_cost] = {"$add": [cost, Decimal128(answer.cost)]}
+    return UpdateOne({**conversation, C.counted_answers: {"$ne": answer.id}}, [{"$set": changes}])
+
+
+def _released(answer: MessageRecord) -> UpdateOne:
+    return UpdateOne(
+        {M.organization_id: answer.organization_id, M.message_id: answer.id, "lease.token": answer.lease_token},
+        {"$unset": {M.lease: ""}},
+    )
+
+
+class Keeper:
+    """Writes for one event loop; `keeper()` finds it."""
+
+    def __init__(self) -> None:
+        self._conversations: list[UpdateOne] = []
+        self._messages: list[UpdateOne] = []
+        self._written: asyncio.Future[None] | None = None
+        self._task: asyncio.Task | None = None
+
+    async def write(self, conversation: UpdateOne, message: UpdateOne | None = None) -> None:
+        """Returns when both are written, the conversation's first."""
+        self._conversations.append(conversation)
+        if message is not None:
+            self._messages.append(message)
+        if self._written is None:
+            self._written = asyncio.get_running_loop().create_future()
+        written = self._written
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._write_all())
+        await asyncio.shield(written)
+
+    async def _write_all(self) -> None:
+        while self._written is not None:
+            written, self._written = self._written, None
+            conversations, self._conversations = self._conversations, []
+            messages, self._messages = self._messages, []
+            while True:
+                try:
+                    await _bulk(Conversation, conversations)
+                    await _bulk(Message, messages)
+                    break
+                except mongo.AWAY as error:
+                    log.warning("MongoDB is away, the totals of %d conversations wait: %s", len(conversations), error)
+                    await asyncio.sleep(AGAIN_SECONDS)
+            written.set_result(None)
+
+
+async def _bulk(document: type, updates: list[UpdateOne]) -> None:
+    if updates:
+        collection = mongo.async_collection(document).with_options(write_concern=UNJOURNALED)
+        await collection.bulk_write(updates, ordered=False)
+
+
+def keeper() -> Keeper:
+    """The running event loop's keeper."""
+    loop = asyncio.get_running_loop()
+    found = _keepers.get(loop)
+    if found is None:
+        found = _keepers[loop] = Keeper()
+    return found
