@@ -298,8 +298,8 @@ class Postgres(Service):
         return {"DATABASE_URL": self.url(DATABASE)}
 
     def url(self, database: str) -> str:
-        """A libpq URL; the host is the socket's folder, quoted, because a path may hold spaces."""
-        return f"postgresql://postgres@/{database}?host={quote(str(self.run))}"
+        """A libpq URL; the host is the socket's folder, quoted, for a path may hold spaces. The port is named, or PGPORT would count."""
+        return f"postgresql://postgres@:5432/{database}?host={quote(str(self.run))}"
 
     def prefix(self) -> list[str | Path]:
         if os.geteuid() == 0 and not self._chosen:

@@ -19,7 +19,11 @@ PRODUCTION = {
     "REDIS_URL": "redis://cache:6379/0",
     "CELERY_BROKER_URL": "redis://broker:6379/0",
 }
-READ = "import importlib.util, sys; spec = importlib.util.spec_from_file_location('s', sys.argv[1]); spec.loader.exec_module(importlib.util.module_from_spec(spec))"
+READ = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("production_settings", sys.argv[1])
+spec.loader.exec_module(importlib.util.module_from_spec(spec))
+"""
 
 
 def start_up(**changes: str | None) -> subprocess.CompletedProcess:
