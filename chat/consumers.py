@@ -18,7 +18,7 @@ from chat.realtime.hub import Listener, hub
 from chat.services import errors, turns
 from config import mongo, redis
 from tenants import access as people
-from tenants.authentication import Principal
+from tenants.authentication import Credential, Principal
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ RESET_AGAIN_SECONDS = 1.0
 class ChatConsumer(AsyncWebsocketConsumer):
     """One tab of one person in one organization."""
 
+    credential: Credential
     principal: Principal
     organization: str
     heard_at: float
@@ -43,17 +44,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._resetting: set[asyncio.Task] = set()
         self._gone = False
         try:
-            principal = await doorkeeper().admit(self.scope, organization=self.organization)
+            admitted = await doorkeeper().admit(self.scope, organization=self.organization)
         except DatabaseError:
             await self.accept()
             await self.close(Close.RESTART)
             return
         await self.accept()
-        if principal is None:
+        if admitted is None:
             # Accepted first: a browser hears the close code of a socket only if it was open.
             await self.close(Close.SIGNED_OUT)
             return
-        self.principal = principal
+        self.credential, self.principal = admitted
         self.heard_at = time.monotonic()
         doorkeeper().enter(self)
 

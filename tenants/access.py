@@ -27,7 +27,7 @@ __all__ = [
 
 
 def membership_for(user: Any, slug: str) -> Membership:
-    """The user's place in the organization of this address, with `organization`, `user`, `branch` and `department` loaded.
+    """The user's place in the organization of this address, with `organization` and `user` loaded.
 
     `NotFound` where the organization is missing or suspended, or the person is not (or no longer) one of its people.
     """
@@ -46,7 +46,7 @@ def membership_in(organization: Any, *, user_id: Any) -> Membership:
     with scoping.tenant(key):
         found = (
             Membership.objects.for_tenant(key)
-            .select_related("organization", "user", "branch", "department")
+            .select_related("organization", "user")
             .filter(user_id=_uuid(user_id), is_active=True, organization__status=OrganizationStatus.ACTIVE)
             .first()
         )
@@ -66,7 +66,7 @@ def _memberships(user: Any, **where: Any) -> list[Membership]:
         return []
     # Before the membership is known there is no tenant to act for: this look-up is what finds it.
     with scoping.across_tenants("whose member is this user?"):
-        found = Membership.across_tenants.select_related("organization", "user", "branch", "department").filter(
+        found = Membership.across_tenants.select_related("organization", "user").filter(
             user_id=user_id, is_active=True, organization__status=OrganizationStatus.ACTIVE, **where
         )
         return [membership for membership in found.order_by("organization__name") if membership.user.is_active]

@@ -2,31 +2,41 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.auth import get_user
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from tenants import access, scoping
 from tenants.choices import OrganizationStatus
-from tenants.models import ApiKey, Membership, User
+from tenants.models import MAY_SIGN_IN, ApiKey, Membership, User
 
 KEY_PREFIX = "parley_"
 SHOWN = len(KEY_PREFIX) + 6  # characters of a key that stay visible
 LAST_USED_EVERY = timedelta(minutes=1)
 ORGANIZATION_HEADER = "X-Organization"
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What decides what somebody may do; where it changes, they have to be looked up again."""
+
+    membership_id: Any
+    role: str
+    branch_id: Any
+    department_id: Any
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,11 @@ class Principal:
     membership: Membership
     api_key: ApiKey | None = None
     session_key: str | None = None
+
+    @property
+    def rights(self) -> Rights:
+        membership = self.membership
+        return Rights(membership.pk, membership.role, membership.branch_id, membership.department_id)
 
 
 # Keys ------------------------------------------------------------------------------------------------------------------
@@ -132,8 +147,16 @@ def bind(request: Request, membership: Membership | None) -> None:
 # Sockets ---------------------------------------------------------------------------------------------------------------
 
 
-def scope_principal(scope: Mapping[str, Any], *, organization: str) -> Principal | None:
-    """Who opens this socket on the organization with this slug; None where they may not. Causes queries.
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What somebody shows at a socket: a key, or the session of a page of ours."""
+
+    api_key: str | None = None
+    session_key: str | None = None
+
+
+def credential_of(scope: Mapping[str, Any]) -> Credential | None:
+    """What this socket shows. Causes no query.
 
     A browser shows its session cookie and its Origin, which must be ours (a foreign page could open a socket with the cookie); a
     program shows `Authorization: Bearer <key>`.
@@ -141,36 +164,75 @@ def scope_principal(scope: Mapping[str, Any], *, organization: str) -> Principal
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", [])}
     key = bearer(headers.get("authorization"))
     if key is not None:
-        found = api_key_of(key)
-        if found is None or found.membership.organization.slug != organization:
-            return None
-        return Principal(user=found.membership.user, membership=found.membership, api_key=found)
+        return Credential(api_key=key)
     session_key = cookie(headers.get("cookie", ""), settings.SESSION_COOKIE_NAME)
     if session_key is None or not is_own_origin(headers):
         return None
-    user = _user_of_session(session_key)
-    if not user.is_authenticated:
-        return None
+    return Credential(session_key=session_key)
+
+
+def principal_of(credential: Credential, *, organization: str) -> Principal | None:
+    """Who shows this, in the organization with this slug; None where they may not be there. Causes at most two queries."""
+    if credential.api_key is not None:
+        found = api_key_of(credential.api_key)
+        if found is None or found.membership.organization.slug != organization:
+            return None
+        return Principal(user=found.membership.user, membership=found.membership, api_key=found)
+    assert credential.session_key is not None
+    session = _session(credential.session_key)
     try:
-        membership = access.membership_for(user, organization)
+        membership = access.membership_for(session.get(SESSION_KEY), organization)
     except access.NotFound:
         return None
-    return Principal(user=user, membership=membership, session_key=session_key)
+    if not constant_time_compare(session.get(HASH_SESSION_KEY, ""), membership.user.get_session_auth_hash()):
+        return None  # the password was changed since
+    return Principal(user=membership.user, membership=membership, session_key=credential.session_key)
 
 
-def is_signed_out(principal: Principal) -> bool:
+def scope_principal(scope: Mapping[str, Any], *, organization: str) -> Principal | None:
+    """Who opens this socket on the organization with this slug; None where they may not. Causes queries."""
+    credential = credential_of(scope)
+    return None if credential is None else principal_of(credential, organization=organization)
+
+
+def is_signed_out(credential: Credential) -> bool:
     """True if the sign-in itself is gone: the session ended. A revoked key was never one."""
-    return principal.session_key is not None and not _user_of_session(principal.session_key).is_authenticated
+    return credential.session_key is not None and SESSION_KEY not in _session(credential.session_key)
 
 
-def _user_of_session(session_key: str) -> Any:
-    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    return get_user(SimpleNamespace(session=session))
+def rights_now(principals: Sequence[Principal]) -> list[Rights | None]:
+    """What each of them may be now, in their order; None who may no longer be there. Three queries, however many they are."""
+    now = timezone.now()
+    # They are of many organizations, and each is only compared with what it was.
+    with scoping.across_tenants("who is still at the sockets?"):
+        members = Membership.across_tenants.filter(
+            pk__in={principal.membership.pk for principal in principals},
+            is_active=True,
+            organization__status=OrganizationStatus.ACTIVE,
+            user__current_account_status__in=MAY_SIGN_IN,
+            user__deleted_at=None,
+        )
+        rights = {row[0]: Rights(*row) for row in members.values_list("pk", "role", "branch_id", "department_id")}
+        keys = ApiKey.across_tenants.filter(
+            Q(expires_at=None) | Q(expires_at__gt=now),
+            pk__in={principal.api_key.pk for principal in principals if principal.api_key},
+            revoked_at=None,
+        )
+        usable = set(keys.values_list("pk", flat=True))
+    sessions = Session.objects.filter(
+        session_key__in={principal.session_key for principal in principals if principal.session_key}, expire_date__gt=now
+    )
+    open_sessions = set(sessions.values_list("session_key", flat=True))
+    return [
+        rights.get(principal.membership.pk)
+        if (principal.api_key.pk in usable if principal.api_key else principal.session_key in open_sessions)
+        else None
+        for principal in principals
+    ]
 
 
-async def ascope_principal(scope: Mapping[str, Any], *, organization: str) -> Principal | None:
-    """`scope_principal` for async code; the query runs in a thread of its own."""
-    return await sync_to_async(scope_principal, thread_sensitive=False)(scope, organization=organization)
+def _session(session_key: str) -> Any:
+    return import_module(settings.SESSION_ENGINE).SessionStore(session_key)
 
 
 def cookie(header: str, name: str) -> str | None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import math
 import random
+import time
 import weakref
 from collections.abc import Callable
 from typing import Protocol
@@ -115,6 +116,7 @@ class Hub:
         self._tasks: set[asyncio.Task] = set()
         self._running: list[asyncio.Task] = []
         self._access_listeners: set[Callable[[str], None]] = set()
+        self.connected_at = math.inf  # by the monotonic clock: since when every announcement is heard
 
     # Who listens ------------------------------------------------------------------------------------------------------
 
@@ -203,12 +205,16 @@ class Hub:
                 log.warning("The hub lost Redis and connects again: %s", error)
             finally:
                 self._connection = None
+                self.connected_at = math.inf
                 await connection.disconnect(nowait=True)
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
             pause, first = min(pause * 2, RECONNECT_SECONDS[1]), False
 
     def _received(self, reply: list) -> None:
         kind, channel = reply[0], reply[1].decode()
+        if kind == b"subscribe" and channel == keys.ACCESS_CHANNEL:
+            self.connected_at = time.monotonic()
+            return
         if kind == b"message":
             if channel == keys.ACCESS_CHANNEL:
                 for callback in tuple(self._access_listeners):
