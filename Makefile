@@ -25,15 +25,20 @@ export HOME := $(CURDIR)/.cache/home
 $(shell mkdir -p .cache/home)
 endif
 
+# Dozens of processes of ours start in a test run; where PYTHONDONTWRITEBYTECODE is set, each would compile our code anew.
+COMPILE_OURS := $(PY) -m compileall -q config tenants integrations chat analytics dashboards tests
+
 help: ## what there is
 	@echo "Parley"
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-14s %s\n' "$$name" "$$what"; done
 	@echo "  Variables: PORT=8000 HOST=127.0.0.1 DATA_DIR=.local LLM=local; .env.example lists all."
 
 run: .venv/run.stamp node_modules/.stamp $(if $(LLM),.venv/llm.stamp) ## everything, served on http://127.0.0.1:$PORT (8000) until Ctrl-C
+	@$(COMPILE_OURS)
 	@exec $(PY) manage.py up
 
 test: .venv/dev.stamp node_modules/.stamp browser ## every test, against throw-away servers
+	@$(COMPILE_OURS)
 	@exec $(PY) -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 check: .venv/dev.stamp node_modules/.stamp ## lint, format, types, migrations, OpenAPI schema

@@ -4,7 +4,6 @@ import ipaddress
 from datetime import timedelta
 from pathlib import Path
 
-import sentry_sdk
 import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -405,6 +404,8 @@ LOGGING = {
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 SENTRY_DSN = env.str("SENTRY_DSN", "")
 if SENTRY_DSN:
+    import sentry_sdk  # costs every process a tenth of a second, so only who asks for it pays
+
     sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False, traces_sample_rate=0.0)
 PROMETHEUS_EXPORT_MIGRATIONS = False
 # Who may read /metrics: addresses and networks, this machine alone unless said otherwise.
