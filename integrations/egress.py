@@ -16,9 +16,11 @@ from functools import cache
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from aiohappyeyeballs import AddrInfoType, start_connection
 from django.conf import settings
 
 PORTS = frozenset({443, 8443})
+NEXT_ADDRESS_SECONDS = 0.25  # until another address of a host is tried beside the first (RFC 8305)
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
@@ -111,43 +113,40 @@ def unwrap(ip: IPAddress) -> Iterable[ipaddress.IPv4Address]:
         yield ipaddress.IPv4Address(~number & 0xFFFFFFFF)
 
 
-async def addresses(to: Destination) -> list[str]:
+async def addresses(to: Destination) -> list[AddrInfoType]:
     """Resolves a destination and vets what comes out. Raises Refused or Unreachable."""
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     except OSError as error:
         raise Unreachable(f"The host {to.host} cannot be found.") from error
-    resolved = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-    if not resolved:
+    if not found:
         raise Unreachable(f"The host {to.host} has no address.")
     if not to.operators:
         # One bad address among good ones refuses the host: which of them is used is not the asker's to choose.
-        for address in resolved:
-            vet(address)
-    return resolved
+        for *_, address in found:
+            vet(str(address[0]))
+    return found
 
 
 async def connect(to: Destination, factory: Callable[[], ProtocolT], *, timeout: float) -> ProtocolT:
-    """Connects to a vetted address of the destination within `timeout` seconds. Raises Refused or Unreachable."""
+    """Connects to a vetted address of the destination within `timeout` seconds. Raises Refused or Unreachable.
+
+    Where one address is slow to answer, the next is tried beside it: half of a host's addresses may lead nowhere from here.
+    """
     loop = asyncio.get_running_loop()
     security = _security() if to.scheme == "https" else None
-    problem: Exception | None = None
     try:
         async with asyncio.timeout(timeout):
-            for address in await addresses(to):
-                try:
-                    _, protocol = await loop.create_connection(
-                        factory, address, to.port, ssl=security, server_hostname=to.host if security else None
-                    )
-                    return protocol
-                except ssl.SSLCertVerificationError as error:
-                    raise Unreachable(f"The certificate of {to.host} is not valid: {error.verify_message}.") from error
-                except OSError as error:
-                    problem = error
+            connected = await start_connection(await addresses(to), happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1)
+            _, protocol = await loop.create_connection(factory, sock=connected, ssl=security, server_hostname=to.host if security else None)
+            return protocol
     except TimeoutError as error:
         raise Unreachable(f"{to.host} did not accept a connection within {timeout:g} seconds.") from error
-    raise Unreachable(f"{to.host} does not accept connections on port {to.port}.") from problem
+    except ssl.SSLCertVerificationError as error:
+        raise Unreachable(f"The certificate of {to.host} is not valid: {error.verify_message}.") from error
+    except OSError as error:
+        raise Unreachable(f"{to.host} does not accept connections on port {to.port}.") from error
 
 
 def _host(name: str) -> str:

@@ -163,7 +163,7 @@ class Reading:
                 break
             try:
                 said = orjson.loads(payload)
-                if choices := said["choices"]:
+                if choices := said.get("choices"):
                     choice = choices[0]
                     delta = choice.get("delta")
                     if delta and (text := delta.get("content") or delta.get("refusal")):
@@ -175,6 +175,9 @@ class Reading:
                         self.model = str(said.get("model") or self.model)
                 if usage := said.get("usage"):
                     self.usage = _usage(usage)
+                elif choices is None:
+                    self.problem = _problem_in(payload)
+                    break
             except orjson.JSONDecodeError:
                 if cut:
                     continue  # half an event, left by a connection that was closed: the missing finish reason tells
@@ -228,8 +231,15 @@ def _problem_in(payload: bytes) -> ProviderError:
     return _malformed(f"a chunk of another shape: {payload[:200]!r}")
 
 
-def _usage(said: dict[str, Any]) -> Usage:
-    """Raises ValueError, TypeError, KeyError or AttributeError where it is not what the interface describes."""
+def _usage(said: Any) -> Usage | None:
+    """The tokens, or None where they are not said as the interface describes: an answer is no worse for that."""
+    try:
+        return _counted(said)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return None
+
+
+def _counted(said: Any) -> Usage:
     cached = (said.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
     reasoning = (said.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
     figures = (said["prompt_tokens"], said.get("completion_tokens") or 0, cached, reasoning)

@@ -3,10 +3,11 @@
 `record` puts an attempt on this process's list and returns; a thread writes what has gathered, all organizations' in one statement.
 While PostgreSQL is away the attempts stay on the list and are tried again.
 
-What a crash may lose: attempts that ended within the last moments (`GATHER_SECONDS`), or since PostgreSQL went away. None of those
-that a message tells of is lost for good: the finished message carries its attempts (`Finished.attempts`, `ProviderError.attempts`,
-`Completion.attempts`) into MongoDB as `as_document` writes them, and `restore` writes whatever of them the ledger does not have. An
-attempt's id and time are fixed when the call begins, so writing one twice adds nothing.
+What a crash may lose: attempts that ended within the last moments (`GATHER_SECONDS`), or since PostgreSQL went away; and the call
+that was going on, of which nobody knows what it cost. Of the ended ones none that a message tells of is lost for good: the message
+carries its attempts (`Finished.attempts`, `ProviderError.attempts`, `Completion.attempts`) into MongoDB as `as_document` writes them,
+and `restore` writes whatever of them the ledger does not have. An attempt's id and time are fixed when the call begins, so writing
+one twice adds nothing.
 """
 
 import atexit
@@ -22,7 +23,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from integrations.models import ModelCall
 from integrations.providers.base import Attempt, Outcome, Usage
@@ -190,7 +191,7 @@ def _write_or_set_aside(batch: list[Attempt]) -> None:
         write(batch)
     except (OperationalError, InterfaceError):
         raise
-    except DatabaseError as problem:
+    except Exception as problem:  # a row that PostgreSQL, or Django before it, does not take: it must not take the others along
         if len(batch) == 1:
             log.error("Attempt %s cannot be written to the ledger: %s", batch[0].id, problem)
             return

@@ -1,6 +1,7 @@
 """The way out leads to public addresses and to what the operator named, and nowhere else."""
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import ssl
@@ -103,60 +104,75 @@ async def test_this_machine_is_refused_however_it_is_written(url):
         await egress.addresses(egress.destination(url))
 
 
-async def test_one_inner_address_among_public_ones_refuses_the_host(monkeypatch):
+def resolves_to(monkeypatch, *answers: list[tuple[str, int]]) -> list:
+    """Look-ups give these addresses, one answer after the other; the list that is returned holds those not given yet."""
+    left = list(answers)
+
     async def resolve(*args, **kwargs):
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in ("1.1.1.1", "10.0.0.1")]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in left.pop(0)]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    return left
+
+
+async def test_one_inner_address_among_public_ones_refuses_the_host(monkeypatch):
+    resolves_to(monkeypatch, [("1.1.1.1", 443), ("10.0.0.1", 443)])
     with pytest.raises(Refused):
         await egress.addresses(egress.destination("https://both.example"))
 
 
 async def test_the_vetted_address_is_the_one_that_is_connected_to(monkeypatch):
     """A name that resolves otherwise the second time (DNS rebinding) is not resolved a second time."""
-    loop = asyncio.get_running_loop()
-    answers = [["1.1.1.1"], ["127.0.0.1"]]
-    connected = []
+    left = resolves_to(monkeypatch, [("1.1.1.1", 443)], [("127.0.0.1", 443)])
+    tried = []
 
-    async def resolve(*args, **kwargs):
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in answers.pop(0)]
+    async def connect(sock, address):
+        tried.append(address)
+        raise ConnectionRefusedError
 
-    async def create_connection(factory, host, port, *, ssl, server_hostname):
-        connected.append((host, port, server_hostname))
-        return None, factory()
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", connect)
+    with pytest.raises(Unreachable):
+        await egress.connect(egress.destination("https://rebound.example"), asyncio.Protocol, timeout=1)
+    assert tried == [("1.1.1.1", 443)]
+    assert left == [[("127.0.0.1", 443)]]
 
-    monkeypatch.setattr(loop, "getaddrinfo", resolve)
-    monkeypatch.setattr(loop, "create_connection", create_connection)
-    await egress.connect(egress.destination("https://rebound.example"), asyncio.Protocol, timeout=1)
-    assert connected == [("1.1.1.1", 443, "rebound.example")]
-    assert answers == [["127.0.0.1"]]
+
+async def test_an_address_that_does_not_answer_does_not_hold_up_the_others(settings, monkeypatch):
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings.OPENAI_BASE_URL = f"http://two.example:{port}"
+    with deaf() as address:
+        resolves_to(monkeypatch, [address, ("127.0.0.1", port)])
+        await asyncio.wait_for(egress.connect(egress.destination(settings.OPENAI_BASE_URL), asyncio.Protocol, timeout=5), 1.5)
+    server.close()
+
+
+@contextlib.contextmanager
+def deaf():
+    """The address of a listener whose backlog is full: connecting to it waits."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        stack.enter_context(socket.create_connection(listener.getsockname()))
+        yield listener.getsockname()
 
 
 async def test_what_the_operator_configured_may_be_inside_and_nothing_beside_it(settings):
     settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
     own = egress.destination("http://127.0.0.1:9/v1")
     assert own.operators
-    assert await egress.addresses(own) == ["127.0.0.1"]
+    assert [address for *_, address in await egress.addresses(own)] == [("127.0.0.1", 9)]
     for other in ("http://127.0.0.1:10/v1", "http://localhost:9/v1", "https://127.0.0.1:9/v1"):
         with pytest.raises(Refused):
             await egress.addresses(egress.destination(other))
 
 
 async def test_a_server_that_does_not_accept_is_unreachable_in_time(settings):
-    with socket.socket() as full:
-        # Listening, but nobody accepts: once the backlog is full, connecting waits.
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        port = full.getsockname()[1]
-        settings.OPENAI_BASE_URL = f"http://127.0.0.1:{port}"
-        to = egress.destination(settings.OPENAI_BASE_URL)
-        waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(1)]
-        try:
-            with pytest.raises(Unreachable, match=r"within 0\.2 seconds"):
-                await egress.connect(to, asyncio.Protocol, timeout=0.2)
-        finally:
-            for one in waiting:
-                one.close()
+    with deaf() as (host, port):
+        settings.OPENAI_BASE_URL = f"http://{host}:{port}"
+        with pytest.raises(Unreachable, match=r"within 0\.2 seconds"):
+            await egress.connect(egress.destination(settings.OPENAI_BASE_URL), asyncio.Protocol, timeout=0.2)
 
 
 async def test_a_certificate_that_is_not_trusted_is_said_to_be_so(settings, tmp_path):

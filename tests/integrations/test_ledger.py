@@ -89,8 +89,11 @@ def test_attempts_recorded_by_many_threads_are_all_written(acme):
     assert ids(acme) == {attempt.id for attempt in attempts}
 
 
-def test_a_row_that_cannot_be_written_does_not_hold_back_the_others(acme, caplog):
-    nobody = attempt_of(uuid.uuid4())
+@pytest.mark.parametrize(
+    "unacceptable", [{"organization_id": str(uuid.uuid4())}, {"message_id": "not an id"}, {"variables": {"an": object()}}]
+)
+def test_a_row_that_cannot_be_written_does_not_hold_back_the_others(unacceptable, acme, caplog):
+    nobody = attempt_of(acme, **unacceptable)
     attempts = [attempt_of(acme), nobody, attempt_of(acme)]
     for attempt in attempts:
         ledger.record(attempt)

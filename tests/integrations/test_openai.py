@@ -3,21 +3,22 @@
 import asyncio
 import contextlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import openai
 import pytest
 import uvloop
 
-from integrations import wire
 from integrations.providers.base import Code, Ending, ProviderError, Usage
 from integrations.providers.openai import OpenAI
-from tests.integrations.conftest import SHORT, read
-from tests.integrations.upstream import Exchange, answer, chunk, event, fails, says, upstream, whole
+from tests.integrations.conftest import AMPLE, read
+from tests.integrations.upstream import USAGE, Exchange, answer, chunk, event, fails, says, upstream, whole
 
 # Letters of one to four bytes, an emoji of several code points, right-to-left text.
 TEXTS = ("Erik ", "Ek är ", "👩🏽‍💻 ", "مستعد ", "– yes.")
 TEXT = "".join(TEXTS)
+AT_ONCE = 2.0  # seconds, on a machine that does much else; without closing it would take AMPLE's
 READ = Usage(input_tokens=12, output_tokens=5, cached_input_tokens=4, reasoning_tokens=2)
 
 
@@ -130,6 +131,21 @@ async def test_usage_that_is_not_reported_is_unknown(ask, openai_at):
         assert (await provider.complete(ask(), model="m"))[1].usage is None
 
 
+@pytest.mark.parametrize("usage", [{"prompt_tokens": -1}, {"prompt_tokens": 1.5}, {"total_tokens": 3}, [1], "many"])
+async def test_usage_that_makes_no_sense_is_unknown_and_the_answer_stands(usage, ask, openai_at):
+    async with upstream(says("ok", usage=usage)) as server:
+        provider = openai_at(server.url)
+        text, ending = await read(provider, ask())
+        assert (text, ending.usage) == ("ok", None)
+        assert await provider.complete(ask(), model="m") == (text, ending)
+
+
+async def test_usage_may_come_without_choices(ask, openai_at):
+    data = event(chunk("ok", finish="stop")) + event({"usage": USAGE}) + b"data: [DONE]\n\n"
+    async with upstream(streams(data)) as server:
+        assert (await read(openai_at(server.url), ask()))[1].usage == READ
+
+
 async def test_a_refusal_of_the_model_is_its_text(ask, openai_at):
     refusal = event({**chunk(), "choices": [{"index": 0, "delta": {"refusal": "I will not."}, "finish_reason": None}]})
     async with upstream(streams(refusal + answer())) as server:
@@ -230,7 +246,6 @@ async def test_an_error_in_the_middle_of_a_stream_keeps_the_text_before_it(ask, 
         (b'data: {"id": "c"}\n\n', "another shape"),
         (b'data: {"choices": {"a": 1}}\n\n', "another shape"),
         (b'data: {"choices": [{"delta": {"content": 5}}]}\n\n', "another shape"),
-        (b'data: {"choices": [], "usage": {"prompt_tokens": -1}}\n\n', "another shape"),
         (b'data: {"choices": [{"delta": {"content": "\\ud83d"}}]}\n\n', "not JSON"),
         (b'data: {"choices": [{"delta": {"content": "\xff\xfe"}}]}\n\n', "not JSON"),
     ],
@@ -335,10 +350,10 @@ async def test_a_first_byte_that_does_not_come_times_out(ask, openai_at):
         await exchange.until_gone()
 
     async with upstream(play) as server:
-        error = await failure(openai_at(server.url), ask())
+        error = await failure(openai_at(server.url, limits=replace(AMPLE, first=0.3)), ask())
         assert (error.code, error.permanent) == (Code.TIMEOUT, False)
-        assert "did not begin" in error.sentence
-        await asyncio.wait_for(server.exchanges[0].gone.wait(), 1)
+        assert "did not begin to answer within 0.3 seconds" in error.sentence
+        await asyncio.wait_for(server.exchanges[0].gone.wait(), AT_ONCE)
 
 
 async def test_silence_in_the_middle_times_out(ask, openai_at):
@@ -348,9 +363,9 @@ async def test_silence_in_the_middle_times_out(ask, openai_at):
         await exchange.until_gone()
 
     async with upstream(play) as server:
-        error = await failure(openai_at(server.url), ask())
+        error = await failure(openai_at(server.url, limits=replace(AMPLE, idle=0.3)), ask())
         assert error.code == Code.TIMEOUT
-        assert "fell silent" in error.sentence
+        assert "fell silent for 0.3 seconds" in error.sentence
 
 
 @pytest.mark.parametrize("piece", [event(chunk("more ")), b": still here\n\n"])
@@ -363,22 +378,23 @@ async def test_an_answer_without_end_times_out(piece, ask, openai_at):
                 await asyncio.sleep(0.01)
 
     async with upstream(play) as server:
-        error = await failure(openai_at(server.url), ask())
+        error = await failure(openai_at(server.url, limits=replace(AMPLE, total=0.7)), ask())
         assert error.code == Code.TIMEOUT
-        assert "not complete after 1.5 seconds" in error.sentence
+        assert "not complete after 0.7 seconds" in error.sentence
 
 
 async def test_an_answer_that_is_written_at_once_may_take_its_time(ask, openai_at):
     async def play(exchange: Exchange) -> None:
-        await asyncio.sleep(SHORT.first * 2)
+        await asyncio.sleep(0.6)
         await exchange.json("200 OK", whole("slow"))
 
     async with upstream(play) as server:
-        assert (await openai_at(server.url).complete(ask(), model="m"))[0] == "slow"
+        provider = openai_at(server.url, limits=replace(AMPLE, first=0.2))
+        assert (await provider.complete(ask(), model="m"))[0] == "slow"
 
 
 async def test_an_answer_larger_than_allowed_is_refused(ask, openai_at):
-    limits = wire.Limits(connect=1, first=1, idle=1, total=5, body=10_000)
+    limits = replace(AMPLE, body=10_000)
     async with upstream(streams(answer(*["word " * 100] * 100))) as server:
         with pytest.raises(ProviderError) as caught:
             await read(openai_at(server.url, limits=limits), ask())
@@ -399,7 +415,7 @@ async def test_closing_the_stream_closes_the_connection_at_once(ask, openai_at):
         stream = openai_at(server.url).stream(ask(), model="m")
         assert await anext(stream) == "first "
         await stream.aclose()
-        await asyncio.wait_for(server.exchanges[0].gone.wait(), 0.2)
+        await asyncio.wait_for(server.exchanges[0].gone.wait(), AT_ONCE)
 
 
 async def test_cancelling_the_reader_closes_the_connection_at_once(ask, openai_at):
@@ -413,7 +429,7 @@ async def test_cancelling_the_reader_closes_the_connection_at_once(ask, openai_a
         task = asyncio.create_task(reader())
         await began.wait()
         task.cancel()
-        await asyncio.wait_for(server.exchanges[0].gone.wait(), 0.2)
+        await asyncio.wait_for(server.exchanges[0].gone.wait(), AT_ONCE)
         with pytest.raises(asyncio.CancelledError):
             await task
 
@@ -426,7 +442,7 @@ async def test_cancelling_a_whole_answer_closes_the_connection_at_once(ask, open
         task = asyncio.create_task(openai_at(server.url).complete(ask(), model="m"))
         await server.asked.wait()
         task.cancel()
-        await asyncio.wait_for(server.exchanges[0].gone.wait(), 0.2)
+        await asyncio.wait_for(server.exchanges[0].gone.wait(), AT_ONCE)
 
 
 # Other readers, other servers, another event loop -------------------------------------------------------------------------
@@ -477,15 +493,16 @@ async def test_llmock_is_read_as_the_sdk_reads_it(ask, openai_at, llmock):
         (lambda llmock: llmock.disconnect(after_chunks=3), Code.INCOMPLETE),
         (lambda llmock: llmock.truncate(after_chunks=3), Code.INCOMPLETE),
         (lambda llmock: llmock.corrupt(after_chunks=3), Code.MALFORMED),
-        (lambda llmock: llmock.stall(after_chunks=3, seconds=1), Code.TIMEOUT),
-        (lambda llmock: llmock.slow_first_token(1), Code.TIMEOUT),
-        (lambda llmock: llmock.delay(1), Code.TIMEOUT),
+        (lambda llmock: llmock.stall(after_chunks=3, seconds=4), Code.TIMEOUT),
+        (lambda llmock: llmock.slow_first_token(4), Code.TIMEOUT),
+        (lambda llmock: llmock.delay(4), Code.TIMEOUT),
     ],
 )
 async def test_every_fault_of_llmock_is_an_error_with_a_sentence(fault, code, ask, openai_at, llmock):
     llmock.reply("one two three four five", times=None)
     fault(llmock)
-    error = await failure(openai_at(llmock.base_url()), ask())
+    limits = replace(AMPLE, first=2, idle=2) if code == Code.TIMEOUT else AMPLE
+    error = await failure(openai_at(llmock.base_url(), limits=limits), ask())
     assert error.code == code
     if code == Code.RATE_LIMITED:
         assert error.retry_after == 2.0
@@ -501,7 +518,7 @@ def test_uvloop_reads_the_same(ask, openai_at):
             stream = provider.stream(ask(), model="m")
             assert await anext(stream) == "first "
             await stream.aclose()
-            await asyncio.wait_for(server.exchanges[1].gone.wait(), 0.2)
+            await asyncio.wait_for(server.exchanges[1].gone.wait(), AT_ONCE)
 
     uvloop.run(everything())
 

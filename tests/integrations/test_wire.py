@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from integrations import egress, wire
 from integrations.wire import Cut, Garbled, Limits, TimedOut
 from tests.integrations.upstream import Exchange, upstream
 
-LIMITS = Limits(connect=1, first=0.5, idle=0.5, total=2)
+LIMITS = Limits(connect=20, first=30, idle=30, total=60)
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ async def test_an_end_mark_that_does_not_come_is_not_waited_for_long(client_of, 
         response = await client_of(server).request("GET", "/models", headers={})
         assert await response.read() == b"ok"
         response.close(over=True)
-        await asyncio.wait_for(server.exchanges[0].gone.wait(), 1)
+        await asyncio.wait_for(server.exchanges[0].gone.wait(), 2)
 
 
 async def test_connection_close_is_respected(client_of):
@@ -215,15 +216,15 @@ async def test_limits_are_kept(client_of):
     for play, which in ((silent, "first"), (head_only, "first"), (falls_silent, "idle")):
         async with upstream(play) as server:
             with pytest.raises(TimedOut) as caught:
-                await get(client_of(server))
-            assert (caught.value.which, caught.value.seconds) == (which, 0.5)
-            await asyncio.wait_for(server.exchanges[0].gone.wait(), 1)
+                await get(client_of(server, replace(LIMITS, **{which: 0.3})))
+            assert (caught.value.which, caught.value.seconds) == (which, 0.3)
+            await asyncio.wait_for(server.exchanges[0].gone.wait(), 2)
 
 
 async def test_a_slow_reader_is_not_the_servers_fault(client_of):
     async with upstream(sends(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nsl", b"ow", pause=0.01)) as server:
-        response = await client_of(server, Limits(connect=1, first=0.1, idle=0.1, total=5)).request("GET", "/models", headers={})
-        await asyncio.sleep(0.4)
+        response = await client_of(server, replace(LIMITS, first=0.5, idle=0.5)).request("GET", "/models", headers={})
+        await asyncio.sleep(1.2)
         assert await response.read() == b"slow"
         assert await response.read() == b""
         response.close()
@@ -241,7 +242,7 @@ async def test_a_slow_reader_makes_the_server_wait(client_of, monkeypatch):
             sent += 100_000
 
     async with upstream(play) as server:
-        response = await client_of(server, Limits(connect=1, first=5, idle=5, total=20)).request("GET", "/models", headers={})
+        response = await client_of(server, LIMITS).request("GET", "/models", headers={})
         await asyncio.sleep(0.3)
         assert sent < size / 2, "the server was made to wait"
         assert len(await response.whole(at_most=size)) == size
@@ -264,7 +265,7 @@ async def test_kept_connections_are_closed_in_time(client_of, monkeypatch):
     async with upstream(play) as server:
         client = client_of(server)
         await get(client)
-        await asyncio.wait_for(server.exchanges[0].gone.wait(), 1)
+        await asyncio.wait_for(server.exchanges[0].gone.wait(), 2)
         assert client._idle == []
 
 
