@@ -2,8 +2,8 @@
 which starts again what was killed.
 
     with Processes(folder, environment=...) as processes:
-        processes.web("web-a"); processes.worker("worker"); processes.wait_until_ready()
-        processes.arm("worker", "answer.saved")        # it dies there, once
+        processes.web("web-a"); processes.worker("worker-1"); processes.worker("worker-2"); processes.wait_until_ready()
+        processes.arm("worker", "answer.saved")        # the first of the workers to get there dies there
         processes.kill("web-a")                        # kill -9, now
         died = processes.wait_for_death("worker")
 """
@@ -31,31 +31,23 @@ RESTART_SECONDS = 0.2  # sooner than `manage.py up` does, to save the tests' tim
 
 @dataclass(frozen=True)
 class Death:
-    """A process that ended without being asked: when (monotonic seconds), and how, in the keeper's words."""
+    """A process that ended without being asked: when (monotonic seconds), and how."""
 
     name: str
+    kind: str
     at: float
     how: str
 
 
 class Running:
-    """One program under its keeper."""
+    """One program under its keeper. All of a `kind` are armed together, and the first to get to the point dies."""
 
-    def __init__(self, keeper: Keeper, *, folder: Path, port: int = 0) -> None:
+    def __init__(self, keeper: Keeper, *, kind: str, folder: Path, port: int = 0) -> None:
         self.keeper = keeper
+        self.kind = kind
         self.port = port
-        self.arm_file = folder / f"{keeper.program.name}.failpoint"
         self.ready_file = folder / f"{keeper.program.name}.ready"
-        self.passed_file = folder / f"{keeper.program.name}.passed"
         self.wanted = True
-
-    @property
-    def passed(self) -> list[str]:
-        """Names of the failpoints this program has passed, in order, over all its lives."""
-        try:
-            return self.passed_file.read_text().split()
-        except FileNotFoundError:
-            return []
 
 
 class Processes:
@@ -92,23 +84,23 @@ class Processes:
         """A web process on a port of its own. Its listening socket outlives it: who connects meanwhile waits."""
         listener: socket.socket = self._stack.enter_context(listening("127.0.0.1", 0))
         command = web_command(listener.fileno())
-        return self._add(Program(name, command, (listener.fileno(),)), environment, port=listener.getsockname()[1])
+        return self._add(Program(name, command, (listener.fileno(),)), environment, kind=name, port=listener.getsockname()[1])
 
     def worker(self, name: str, **environment: str) -> Running:
         command = (*worker_command(), "--hostname", f"{name}@parley")
-        return self._add(Program(name, command, stop_seconds=15), environment)
+        return self._add(Program(name, command, stop_seconds=15), environment, kind="worker")
 
     def beat(self, name: str = "beat", **environment: str) -> Running:
-        return self._add(Program(name, beat_command()), environment)
+        return self._add(Program(name, beat_command()), environment, kind="beat")
 
-    def _add(self, program: Program, environment: Mapping[str, str], *, port: int = 0) -> Running:
+    def _add(self, program: Program, environment: Mapping[str, str], *, kind: str, port: int = 0) -> Running:
         files = {
-            "FAILPOINT_FILE": str(self.folder / f"{program.name}.failpoint"),
-            "FAILPOINT_LOG": str(self.folder / f"{program.name}.passed"),
+            "FAILPOINT_FILE": str(self._arm_file(kind)),
+            "FAILPOINT_LOG": str(self._passed_file(kind)),
             "READY_FILE": str(self.folder / f"{program.name}.ready"),
         }
         keeper = Keeper(program, environment={**self.environment, **files, **environment}, folder=self.folder, say=lambda name, line: None)
-        running = Running(keeper, folder=self.folder, port=port)
+        running = Running(keeper, kind=kind, folder=self.folder, port=port)
         running.ready_file.unlink(missing_ok=True)
         keeper.start()
         with self._lock:
@@ -117,6 +109,19 @@ class Processes:
 
     def __getitem__(self, name: str) -> Running:
         return self._running[name]
+
+    def _arm_file(self, kind: str) -> Path:
+        return self.folder / f"{kind}.failpoint"
+
+    def _passed_file(self, kind: str) -> Path:
+        return self.folder / f"{kind}.passed"
+
+    def passed(self, kind: str) -> list[str]:
+        """Names of the failpoints that programs of this kind have passed, in order, over all their lives."""
+        try:
+            return self._passed_file(kind).read_text().split()
+        except FileNotFoundError:
+            return []
 
     def wait_until_ready(self, *names: str) -> None:
         """Returns when these (or all) answer: web processes to a request, workers and beat by running long enough to say so."""
@@ -137,19 +142,17 @@ class Processes:
             return False
 
     def _says_it_is_ready(self, running: Running) -> bool:
-        if "beat" in running.keeper.program.command:
+        if running.kind == "beat":
             return running.keeper.is_running()
         return running.ready_file.exists()
 
     # Ending ------------------------------------------------------------------------------------------------------------
 
-    def arm(self, name: str, failpoint: str) -> None:
-        """The program dies by SIGKILL the next time it gets to this point, and starts again without it."""
-        running = self._running[name]
-        running.ready_file.unlink(missing_ok=True)
-        fresh = running.arm_file.with_suffix(".fresh")
+    def arm(self, kind: str, failpoint: str) -> None:
+        """The first program of this kind to get to this point dies there by SIGKILL, and starts again without it."""
+        fresh = self.folder / f"{kind}.fresh"
         fresh.write_text(failpoint)
-        fresh.rename(running.arm_file)
+        fresh.rename(self._arm_file(kind))
 
     def kill(self, name: str) -> None:
         """kill -9, now. The keeper starts it again."""
@@ -183,13 +186,13 @@ class Processes:
             running.keeper.start()
             running.wanted = True
 
-    def wait_for_death(self, name: str, *, after: int = 0, seconds: float = 30.0) -> Death:
-        """The first death of this program beyond the first `after` of all deaths."""
+    def wait_for_death(self, kind: str, *, after: int = 0, seconds: float = 30.0) -> Death:
+        """The first death of a program of this kind beyond the first `after` of all deaths."""
 
         def found() -> Death | None:
-            return next((death for death in self.deaths[after:] if death.name == name), None)
+            return next((death for death in self.deaths[after:] if death.kind == kind), None)
 
-        wait_for(lambda: found() is not None, seconds=seconds, what=lambda: f"{name} still lives; it passed {self[name].passed[-8:]}")
+        wait_for(lambda: found() is not None, seconds=seconds, what=lambda: f"No {kind} died; they passed {self.passed(kind)[-8:]}.")
         return found()
 
     def last_words(self, name: str) -> str:
@@ -204,7 +207,8 @@ class Processes:
                         continue
                     if keeper.process is not None:
                         how = keeper.process.returncode
-                        self.deaths.append(Death(keeper.program.name, time.monotonic(), f"exit code {how}"))
+                        running.ready_file.unlink(missing_ok=True)
+                        self.deaths.append(Death(keeper.program.name, running.kind, time.monotonic(), f"exit code {how}"))
                         keeper.look_after()
                         keeper.crashes, keeper.due_at = 0, time.monotonic() + RESTART_SECONDS
                     else:

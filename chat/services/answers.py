@@ -20,6 +20,7 @@ from typing import Any
 import uuid_utils.compat as uuid
 from bson.decimal128 import Decimal128
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils import timezone
 from pymongo import ReturnDocument, UpdateOne
 
@@ -439,7 +440,7 @@ async def _ended(writing: Writing) -> dict[str, Any]:
         return _failure(MessageStatus.INTERRUPTED, "interrupted", "The answer was interrupted. Press retry to have it written again.")
     except ProviderError as error:
         return _failure(MessageStatus.ERROR, error.code, error.sentence)
-    except mongo.AWAY:
+    except (*mongo.AWAY, DatabaseError):
         return _failure(MessageStatus.INTERRUPTED, "store_away", "Parley's store was away while this was written. Press retry.")
     except Exception:
         log.exception("Answer %s failed.", writing.record.id)

@@ -4,21 +4,19 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
-import aiohttp
 import pytest
 from django.core.management import call_command
 from django.db import connection
 
 from chat.services import conversations
-from config import loop
 from tenants import scoping
 from tenants.services import accounts
 from tests import services as plugin
 from tests.cast import Cast, make_cast
 from tests.conftest import empty
+from tests.faults.desk import Desk
+from tests.faults.house import House
 from tests.faults.provider import Provider
 from tests.processes import Processes
 
@@ -33,10 +31,7 @@ QUICK = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that kill run one after another on one xdist worker, whose servers they stop.
-
-    `django_db` has pytest-django make the database; what processes see is committed by threads, which have connections of their own.
-    """
+    """Tests that kill run one after another on one xdist worker, whose servers they stop. `django_db` has the database made."""
     for item in items:
         if "/faults/" in str(item.path):
             item.add_marker(pytest.mark.django_db)
@@ -44,45 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.faults)
 
 
-@dataclass
-class House:
-    """What a test of real processes needs."""
-
-    cast: Cast
-    key: str
-    provider: Provider
-    processes: Processes
-
-    async def conversation(self) -> str:
-        """A new consultation of Olive's about Erik; its id."""
-
-        def start() -> str:
-            with scoping.tenant(self.cast.acme):
-                employee = self.cast.employees["Erik Ek"]
-                return conversations.start(
-                    self.cast.olive.membership, type="employee_specific", subject_employee_ids=[employee.pk], client_id=str(uuid.uuid4())
-                ).id
-
-        return await loop.in_thread(start)
-
-    async def fetch(self, conversation_id: str, *, web: str) -> list[dict[str, Any]]:
-        """The conversation's messages, as the API gives them."""
-        status, body, _ = await self.get(f"conversations/{conversation_id}/messages?limit=100", web=web)
-        assert status == 200, body
-        return body["results"]
-
-    async def get(self, address: str, *, web: str, **headers: str) -> tuple[int, Any, Any]:
-        return await self.ask("GET", address, web=web, **headers)
-
-    async def post(self, address: str, body: Any = None, *, web: str) -> tuple[int, Any, Any]:
-        return await self.ask("POST", address, {} if body is None else body, web=web)
-
-    async def ask(self, method: str, address: str, body: Any = None, *, web: str, **headers: str) -> tuple[int, Any, Any]:
-        port = self.processes[web].port
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
-            headers = {"Authorization": f"Bearer {self.key}", **headers}
-            async with session.request(method, f"http://127.0.0.1:{port}/api/v1/{address}", headers=headers, json=body) as response:
-                return response.status, await response.json(content_type=None), response.headers
+@pytest.fixture
+def _django_db_helper(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """In place of pytest-django's: no transaction around a test. Other processes shall see what it does, and PostgreSQL may die in it."""
+    with django_db_blocker.unblock():
+        yield
+        connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +96,20 @@ def house(cast: Cast, provider: Provider, processes: Processes, django_db_blocke
     with django_db_blocker.unblock():
         _, key = accounts.create_api_key(cast.olive.membership, name="faults")
         yield House(cast=cast, key=key, provider=provider, processes=processes)
+
+
+@pytest.fixture
+def desk(cast: Cast, provider: Provider, settings, monkeypatch) -> Desk:
+    """Olive at a new consultation, answered by this process and the module's provider."""
+    settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY, settings.OPENAI_MODEL = provider.url, "sk-test", "m-1"
+    settings.CHECKPOINT_SECONDS = CHECKPOINT_SECONDS
+    settings.ROLE_LIMITS = False
+
+    def start():
+        with scoping.tenant(cast.acme):
+            employee = cast.employees["Erik Ek"]
+            return conversations.start(
+                cast.olive.membership, type="employee_specific", subject_employee_ids=[employee.pk], client_id=str(uuid.uuid4())
+            )
+
+    return Desk(cast.olive.membership, start())

@@ -89,7 +89,7 @@ class Page(Kept):
         return client_id
 
     async def request(self, **frame: Any) -> dict[str, Any]:
-        """One frame and its answer; sent once. `TimeoutError` where the connection is lost meanwhile."""
+        """One frame and its answer; sent once. `ConnectionError` where the connection is lost meanwhile."""
         ref = str(uuid.uuid4())
         answer = self._answers[ref] = asyncio.get_running_loop().create_future()
         await self._socket.send(json.dumps({**frame, "ref": ref}))
@@ -136,6 +136,9 @@ class Page(Kept):
             finally:
                 self._socket = None
                 self.changed.set()
+                for ref in list(self._answers):
+                    if not (answer := self._answers.pop(ref)).done():
+                        answer.set_exception(ConnectionError("the socket is gone"))
             await asyncio.sleep(PAUSE)
 
     async def _read(self, socket) -> None:

@@ -7,7 +7,6 @@ reaches fails the run.
 
 import ast
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,88 +14,40 @@ import pytest
 from django.conf import settings
 
 from config import failpoints
-from tests.faults.conftest import House
+from tests.faults.house import House
 from tests.faults.provider import PIECES, TEXT, refuses, writes
-from tests.faults.readers import EventSource, Page
+from tests.faults.turning import Turn, exactly_once, turning
 from tests.processes import wait_for
 
 pytestmark = pytest.mark.asyncio
 
-TERMINAL = {"sent", "interrupted", "error", "cancelled"}
-WITHIN = 15.0  # seconds after a death until nothing is pending or streaming
-
 
 @pytest.fixture(scope="module")
 def site(house: House) -> House:
-    """Two web processes, a worker and beat."""
+    """Two web processes, two workers and beat."""
     house.processes.web("web-a")
     house.processes.web("web-b")
-    house.processes.worker("worker")
+    house.processes.worker("worker-1")
+    house.processes.worker("worker-2")
     house.processes.beat("beat")
     house.processes.wait_until_ready()
     return house
 
 
-class Turn:
-    """One conversation with a page (which sends) and a bystander (which listens to the other web process over SSE)."""
-
-    def __init__(self, site: House, page: Page, bystander: EventSource) -> None:
-        self.site, self.page, self.bystander = site, page, bystander
-        self.deaths_before = len(site.processes.deaths)
-        self.died_at = 0.0
-
-    async def dies(self, name: str) -> None:
-        death = await asyncio.to_thread(self.site.processes.wait_for_death, name, after=self.deaths_before)
-        assert death.how == "exit code -9"
-        self.deaths_before = len(self.site.processes.deaths)
-        self.died_at = death.at
-
-    async def fetched(self) -> list[dict]:
-        return await self.site.fetch(self.page.conversation_id, web="web-b")
-
-    async def ends(self) -> list[dict]:
-        """Waits until everything is in a terminal state, at most WITHIN since the death; then everybody knows the same."""
-        while True:
-            kept = await self.fetched()
-            if kept and all(message["status"] in TERMINAL for message in kept) and not self.page.unacknowledged:
-                break
-            assert time.monotonic() < self.died_at + WITHIN, [(m["role"], m["status"], m["text"]) for m in kept]
-            await asyncio.sleep(0.1)
-        told_by = self.died_at + WITHIN + 2
-        for reader in (self.page, self.bystander):
-            try:
-                await reader.until(lambda reader=reader: reader.transcript.messages() == kept, seconds=told_by - time.monotonic())
-            except TimeoutError:
-                assert reader.transcript.messages() == kept
-        assert [message["seq"] for message in kept] == list(range(1, len(kept) + 1))
-        return kept
-
-
 @pytest.fixture
-async def turn(site: House, request):
+async def turn(site: House):
     await asyncio.to_thread(site.processes.wait_until_ready)
-    conversation = await site.conversation()
-    a, b = site.processes["web-a"].port, site.processes["web-b"].port
-    async with EventSource(conversation, ports=[b], key=site.key) as bystander:
-        async with Page(conversation, ports=[a, b], key=site.key) as page:
-            yield Turn(site, page, bystander)
+    async with turning(site, "web-a", "web-b") as turn:
+        yield turn
 
 
 def question(point: str) -> str:
     return f"What about {point}? 🤷🏽‍♀️ مَن؟ שאלה"
 
 
-def exactly_once(kept: list[dict], text: str) -> dict:
-    """The one answer to the one question."""
-    assert [(message["role"], message["text"]) for message in kept if message["role"] == "user"] == [("user", text)]
-    (answer,) = [message for message in kept if message["role"] == "assistant"]
-    assert answer["answer_to"] == kept[0]["id"]
-    return answer
-
-
 async def ask_and_die(turn: Turn, point: str, *, process: str) -> None:
     """The process dies at this point while it takes or answers a question."""
-    turn.site.processes.arm(process, point)
+    turn.house.processes.arm(process, point)
     await turn.page.send(question(point))
     await turn.dies(process)
 
@@ -105,7 +56,7 @@ async def web_dies(turn: Turn, point: str) -> None:
     await ask_and_die(turn, point, process="web-a")
     answer = exactly_once(await turn.ends(), question(point))
     assert (answer["status"], answer["text"], answer["attempt"]) == ("sent", TEXT, 1)
-    assert turn.site.provider.calls[question(point)] == 1
+    assert turn.house.provider.calls[question(point)] == 1
 
 
 async def worker_dies_before_text(turn: Turn, point: str) -> None:
@@ -122,14 +73,14 @@ async def worker_dies_with_text(turn: Turn, point: str) -> None:
     assert answer["error"]["detail"].endswith(".")
     assert answer["text"]
     assert TEXT.startswith(answer["text"])
-    assert turn.site.provider.calls[question(point)] == 1
+    assert turn.house.provider.calls[question(point)] == 1
     await retried(turn, answer)
 
 
 async def retried(turn: Turn, answer: dict) -> None:
-    status, body, _ = await turn.site.post(f"messages/{answer['id']}/retry", web="web-b")
+    status, body, _ = await turn.house.post(f"messages/{answer['id']}/retry", web="web-b")
     assert status == 200, body
-    turn.died_at = time.monotonic()
+    turn.from_now()
     again = (await turn.ends())[-1]
     assert (again["id"], again["status"], again["text"], again["attempt"]) == (answer["id"], "sent", TEXT, answer["attempt"] + 1)
 
@@ -145,46 +96,44 @@ async def worker_dies_after_the_end(turn: Turn, point: str) -> None:
     await ask_and_die(turn, point, process="worker")
     answer = exactly_once(await turn.ends(), question(point))
     assert (answer["status"], answer["text"], answer["attempt"]) == ("sent", TEXT, 1)
-    assert turn.site.provider.calls[question(point)] == 1
+    assert turn.house.provider.calls[question(point)] == 1
 
 
 async def sweeper_dies(turn: Turn, point: str) -> None:
     """The worker dies with text written; then its successor dies while it puts that right."""
-    turn.site.processes.arm("worker", "answer.checkpointed")
+    turn.house.processes.arm("worker", "answer.checkpointed")
     await turn.page.send(question(point))
     await turn.dies("worker")
-    turn.site.processes.arm("worker", point)
+    turn.house.processes.arm("worker", point)
     await turn.dies("worker")
     answer = exactly_once(await turn.ends(), question(point))
-    assert (answer["status"], turn.site.provider.calls[question(point)]) == ("interrupted", 1)
+    assert (answer["status"], turn.house.provider.calls[question(point)]) == ("interrupted", 1)
 
 
 async def web_dies_while_stopping(turn: Turn, point: str) -> None:
     text = question(point)
-    turn.site.provider.scripts[text] = writes(*PIECES, *["more "] * 200)
+    turn.house.provider.scripts[text] = writes(*PIECES, *["more "] * 200)
     await turn.page.send(text)
     await turn.page.until(lambda: turn.page.answer() and turn.page.answer()["text"])
-    turn.site.processes.arm("web-a", point)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(3):
-            await turn.page.request(do="stop", message=turn.page.answer()["id"])
+    turn.house.processes.arm("web-a", point)
+    with pytest.raises(ConnectionError):
+        await turn.page.request(do="stop", message=turn.page.answer()["id"])
     await turn.dies("web-a")
     answer = exactly_once(await turn.ends(), text)
     assert answer["status"] == "cancelled"
     assert answer["text"]
-    assert text in turn.site.provider.hung_up
+    assert text in turn.house.provider.hung_up
 
 
 async def web_dies_while_retrying(turn: Turn, point: str) -> None:
     text = question(point)
-    turn.site.provider.scripts[text] = refuses("401 Unauthorized")
+    turn.house.provider.scripts[text] = refuses("401 Unauthorized")
     await turn.page.send(text)
     await turn.page.until(lambda: turn.page.answer() and turn.page.answer()["status"] == "error")
-    del turn.site.provider.scripts[text]
-    turn.site.processes.arm("web-a", point)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(3):
-            await turn.page.request(do="retry", message=turn.page.answer()["id"])
+    del turn.house.provider.scripts[text]
+    turn.house.processes.arm("web-a", point)
+    with pytest.raises(ConnectionError):
+        await turn.page.request(do="retry", message=turn.page.answer()["id"])
     await turn.dies("web-a")
     answer = exactly_once(await turn.ends(), text)
     assert (answer["status"], answer["text"], answer["attempt"]) == ("sent", TEXT, 2)
@@ -213,24 +162,35 @@ SCENARIOS: dict[str, Callable[[Turn, str], Awaitable[None]]] = {
 async def test_death_here_loses_nothing_and_answers_nothing_twice(turn: Turn, point: str):
     process = {"turn": "web-a", "stop": "web-a", "retry": "web-a"}.get(point.partition(".")[0], "worker")
     await SCENARIOS[point](turn, point)
-    assert point in turn.site.processes[process].passed
+    assert point in turn.house.processes.passed(process)
     # A turn after that finds everything in order.
     turn.page.ports.reverse()
     await turn.page.send("And now?")
-    turn.died_at = time.monotonic()
-    kept = await turn.ends()
+    turn.from_now()
+    kept = await turn.ends(messages=4)
     assert [message["text"] for message in kept[-2:]] == ["And now?", TEXT]
+
+
+async def test_a_web_process_dies_before_it_told_anybody_and_the_page_never_comes_back(turn: Turn):
+    text = question("a tab that is closed")
+    turn.house.processes.arm("web-a", "turn.inserted")
+    await turn.page.send(text)
+    turn.page.unacknowledged.clear()
+    await turn.dies("web-a")
+    answer = exactly_once(await turn.ends(), text)
+    assert (answer["status"], answer["text"], answer["attempt"]) == ("sent", TEXT, 1)
+    assert turn.house.provider.calls[text] == 1
 
 
 async def test_beat_dies_and_returns_without_anybody_noticing(turn: Turn):
     text = question("beat")
     await turn.page.send(text)
     await turn.page.until(lambda: turn.page.answer() and turn.page.answer()["text"])
-    turn.site.processes.kill("beat")
+    turn.house.processes.kill("beat")
     await turn.dies("beat")
     answer = exactly_once(await turn.ends(), text)
     assert (answer["status"], answer["text"], answer["attempt"]) == ("sent", TEXT, 1)
-    await asyncio.to_thread(wait_for, turn.site.processes["beat"].keeper.is_running, seconds=5)
+    await asyncio.to_thread(wait_for, turn.house.processes["beat"].keeper.is_running, seconds=5)
 
 
 def points_in_the_code() -> set[str]:
