@@ -20,7 +20,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from import_export.admin import ExportMixin, ImportMixin
+from import_export.admin import ImportExportMixin
 from import_export.forms import ConfirmImportForm
 from import_export.tmp_storages import CacheStorage
 from unfold.admin import ModelAdmin, TabularInline
@@ -61,7 +61,7 @@ class Autocomplete(AutocompleteJsonView):
 
     def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
         found = super().serialize_result(obj, to_field_name)
-        if isinstance(obj, TenantModel):
+        if isinstance(obj, TenantModel) and not isinstance(obj, Membership):
             found["text"] = f"{obj} · {obj.organization}"
         return found
 
@@ -415,7 +415,7 @@ class PeopleConfirmForm(ConfirmImportForm):
 
 
 @admin.register(Employee)
-class EmployeeAdmin(ImportMixin, ExportMixin, TenantAdmin):
+class EmployeeAdmin(ImportExportMixin, TenantAdmin):
     list_display = ("name", "job_title", "branch", "department", "organization", "shown_status")
     list_select_related = ("organization", "branch", "department")
     list_filter = (

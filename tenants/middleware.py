@@ -13,6 +13,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
+from structlog.contextvars import get_contextvars
 
 from tenants import access, scoping
 
@@ -98,7 +99,7 @@ class TenantMiddleware:
             return
         # `request.user` was looked up by `admit`; elsewhere (API) authentication adds the user it finds.
         user_id = request.user.pk if request.path_info.startswith(("/o/", "/admin")) else None
-        with scoping.because(user=user_id, url=request.path_info, method=request.method, request_id=getattr(request, "id", None)):
+        with scoping.because(user=user_id, url=request.path_info, method=request.method, request_id=get_contextvars().get("request_id")):
             yield
 
     def is_staff(self, request: HttpRequest) -> bool:

@@ -6,12 +6,13 @@ Table, column, index and constraint names are the specification's where it gives
 from datetime import datetime
 
 import pghistory
+from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
@@ -79,7 +80,7 @@ class Organization(Timestamped):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=200)
     slug = models.SlugField(
-        max_length=63, db_index=False, help_text="The organization's place in addresses: /o/<slug>/. Lower case."
+        max_length=63, db_index=False, help_text="Its place in addresses: acme in /o/acme/. Lower-case letters, digits and hyphens."
     )
     status = models.CharField(max_length=20, choices=OrganizationStatus, default=OrganizationStatus.ACTIVE)
     suspended_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -200,17 +201,18 @@ class UserManager(BaseUserManager):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields) -> "User":
-        """Platform staff with every right."""
-        return self.create_user(
-            email,
-            password,
-            **{
-                "account_type_informal": AccountType.STAFF,
-                "current_account_status": AccountStatus.ACTIVE,
-                "is_superuser": True,
-                **fields,
-            },
-        )
+        """Platform staff with every right. Whoever may run `createsuperuser` vouches for the address."""
+        rights = {
+            "account_type_informal": AccountType.STAFF,
+            "current_account_status": AccountStatus.ACTIVE,
+            "is_email_verified": True,
+            "is_superuser": True,
+        }
+        with transaction.atomic(using=self._db):
+            user = self.create_user(email, password, **{**rights, **fields})
+            addresses = apps.get_model("account", "EmailAddress").objects.using(self._db)
+            addresses.create(user=user, email=user.email, verified=True, primary=True)
+        return user
 
 
 @tracked(exclude=("password", "last_login", "is_active", "current_status", "last_seen_at", "updated_at"))

@@ -104,8 +104,8 @@ def column(name: str, widget: widgets.Widget | None = None, **kwargs: Any) -> fi
 class PeopleResource(resources.ModelResource):
     """One row, one employee of one organization. With a `role` the person also gets an account and a membership.
 
-    An employee is found again by `number`, else by `email`, else by both names; columns that the file lacks stay as they are. Branches and
-    departments are named; a name that does not exist is an error, or is made where `create_places` says so.
+    An employee is found again by `number`, else by `email`, else by both names. What the file leaves out, be it a column or a cell, stays
+    as it is. Branches and departments are named; a name that does not exist is an error, or is made where `create_places` says so.
     """
 
     first_name = column("first_name")
@@ -197,7 +197,7 @@ class PeopleResource(resources.ModelResource):
             return employees.filter(email=email).first()
         found = list(employees.filter(**names)[:2])
         if len(found) > 1:
-            raise ValueError("Several employees have this name. Give their number or email.")
+            raise ValidationError({"number": "Several employees have this name. Give their number or email."})
         return found[0] if found else None
 
     def init_instance(self, row: Any = None) -> Employee:
@@ -207,11 +207,13 @@ class PeopleResource(resources.ModelResource):
         key = str(row.get("number") or "").strip() or str(row.get("email") or "").strip().lower()
         key = key or tuple(str(row.get(name) or "").strip().lower() for name in ("first_name", "last_name"))
         if (earlier := self.seen.setdefault(key, row_number)) != row_number:
-            raise ValueError(f"Row {earlier} names this person already. Remove one of the two.")
+            raise ValidationError(f"Row {earlier} names this person already. Remove one of the two.")
 
     def import_field(self, field: fields.Field, instance: Employee, row: Any, is_m2m: bool = False, **kwargs: Any) -> None:
         if field.column_name in ("branch", "department", "role"):
             return  # `import_instance` puts the person in their place
+        if not instance._state.adding and not str(row.get(field.column_name) or "").strip():
+            return
         super().import_field(field, instance, row, is_m2m, **kwargs)
 
     def import_instance(self, instance: Employee, row: Any, **kwargs: Any) -> None:
@@ -233,9 +235,9 @@ class PeopleResource(resources.ModelResource):
 
     def _place(self, instance: Employee, row: Any) -> None:
         """Puts the employee where the row says, if it has these columns."""
-        if "branch" not in row and "department" not in row:
-            return
         branch_name, department_name = (str(row.get(name) or "").strip() for name in ("branch", "department"))
+        if not branch_name and not department_name:
+            return
         branch = self._branch(branch_name) if branch_name else None
         instance.branch = branch
         instance.department = self._department(department_name, branch=branch) if department_name else None

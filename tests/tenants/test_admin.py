@@ -319,6 +319,7 @@ def test_people_can_be_exported_as_they_are_imported(staff, cast):
     form = staff.get(page(Employee, "export"))
     assert form.status_code == 200
     answer = staff.post(page(Employee, "export"), {"format": "0", "resource": "0"})
+    assert 'href="/admin/tenants/employee/export/' in staff.get(page(Employee, "changelist")).content.decode()
     assert answer["Content-Type"] == "text/csv"
     assert "Erik,Ek,erik.ek@acme.example" in answer.content.decode()
 

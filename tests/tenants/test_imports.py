@@ -47,7 +47,7 @@ def test_rows_become_employees_accounts_and_memberships(cast):
     assert (done.added, done.changed, done.unchanged, done.problems) == (2, 0, 0, ())
     assert people(cast.acme) == sorted([*ACME, ("Nora Nord", "North", "Sales", "nora@acme.example"), ("Ole Oak", "South", "", "")])
     nora = access.membership_for(User.objects.get(email="nora@acme.example"), "acme")
-    assert (nora.role, nora.branch, nora.department) == ("manager", cast.north, cast.sales)
+    assert (nora.role, nora.branch_id, nora.department_id) == ("manager", cast.north.pk, cast.sales.pk)
     assert nora.user.current_account_status == "pending-verification"
     assert people(cast.globex) == [("Hank Scorpio", "Lair", "Research", "")]
 
@@ -72,6 +72,22 @@ def test_a_known_person_is_changed_and_what_the_file_lacks_stays(cast):
         ["curious", "calm"],
         cast.sales.pk,
     )
+
+
+def test_an_empty_cell_leaves_what_is_there(cast):
+    before = people(cast.acme)
+    done = run(cast.acme, HEADER + "Erik,Ek,,,,,\nDina,Dahl,,77,,,\n")
+    assert (done.added, done.changed, done.unchanged) == (1, 0, 1)  # 77 is nobody's number, so that is another Dina
+    with scoping.tenant(cast.acme):
+        Employee.objects.for_tenant(cast.acme).get(number="77").delete()
+        assert Employee.objects.for_tenant(cast.acme).get(first_name="Erik").email == "erik.ek@acme.example"
+    assert people(cast.acme) == before
+
+
+def test_two_of_the_same_name_are_told_apart_by_number(cast):
+    run(cast.acme, HEADER + "Erik,Ek,,77,,,\n")
+    done = run(cast.acme, HEADER + "Erik,Ek,,,,,\n")
+    assert [(problem.row, problem.column) for problem in done.problems] == [(1, "number")]
 
 
 def test_a_role_for_somebody_who_has_an_account_elsewhere_adds_a_place(cast):

@@ -138,6 +138,7 @@ def test_changes_in_a_request_say_who_and_why(cast, client):
     assert change.name == "Nord"
     facts = change.pgh_context.metadata
     assert (facts["user"], facts["url"], facts["method"]) == (str(cast.olive.user.pk), "/o/acme/rename/", "POST")
+    assert facts["request_id"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,6 +12,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
 from django.core import mail
 from django.core.cache import cache
+from django.core.management import call_command
 from django.test import Client
 
 from tenants.adapters import MFAAdapter
@@ -269,6 +270,13 @@ def test_webauthn_can_be_set_up(cast, client):
 def test_robots_and_guests_are_no_staff(cast):
     assert [user.is_staff for user in (cast.vera.user, cast.ada.user, cast.sam)] == [False, False, True]
     assert accounts.create("robot@acme.example", account_type=AccountType.ROBOT).is_staff is False
+
+
+def test_the_first_of_the_staff_is_made_on_the_command_line(cast, client, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    call_command("createsuperuser", email="First@parley.example", interactive=False, verbosity=0)
+    assert sign_in(client, "first@parley.example").status_code == 302
+    assert client.get("/admin/").status_code == 200
 
 
 def test_every_account_has_its_address(cast):
