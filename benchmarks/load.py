@@ -165,6 +165,8 @@ async def _measured(flow, groups, asking, sockets, asked) -> Flowed:
     problems = [str(task.exception()) for task in done if task.exception()] + ["The answer did not end."] * len(late)
     ended = sum(not task.exception() and task.result() == "sent" for task in done)
     tallies = [socket.heard.tally() for socket in sockets]
+    broken = [socket for socket, tally in zip(sockets, tallies, strict=True) if not tally.in_order or tally.tokens != flow.tokens]
+    problems += filter(None, (socket.fault() for socket in broken))
     first = [came - began for socket, began in zip(sockets, asked, strict=True) if (came := first_token_at(socket))]
     return Flowed(flow=flow, tallies=tallies, first=first, spent=spent, ended=ended, problems=problems)
 

@@ -186,6 +186,23 @@ class ParleySocket(Socket):
         return await self.ask({"do": "send", "conversation": conversation, "text": text, "client_id": client_id})
 
 
+    def fault(self) -> str:
+        """What is wrong with the events of the one conversation that was joined, in a sentence; empty where nothing is."""
+        if self.unasked:
+            return f"The server said {str(self.unasked[0])[:200]}"
+        number, length = -1, 0
+        for _, frame in self.heard.frames:
+            event = orjson.loads(frame)
+            if number >= 0 and event["n"] != number + 1:
+                return f"Event {event['n']} came after event {number}."
+            number = event["n"]
+            if event["event"] == "delta":
+                if event["offset"] != length:
+                    return f"The delta at {event['offset']} came after {length} characters, as event {number}."
+                length += len(event["text"])
+        return ""
+
+
 class BareSocket(Socket):
     """A tab of the bare consumer (bare.py): one question, its tokens, an end."""
 
@@ -193,6 +210,9 @@ class BareSocket(Socket):
         super().__init__()
         self.heard = Heard()
         self.ended: asyncio.Future[str] = self.loop.create_future()
+
+    def fault(self) -> str:
+        return ""
 
     def receive(self, now: float, frame: bytes) -> None:
         if frame == b'{"end":1}':

@@ -31,7 +31,7 @@ class Package:
 
 OPEN_WEBUI = Package("open-webui", ("open-webui==0.12.4",), without=("torch",))
 CHAINLIT = Package("chainlit", ("chainlit==2.12.0", "openai"))
-LITELLM = Package("litellm", ("litellm[proxy]==1.109.1",))
+LITELLM = Package("litellm", ("litellm[proxy]==1.106.2",))
 PACKAGES = (OPEN_WEBUI, CHAINLIT, LITELLM)
 
 

@@ -6,6 +6,7 @@ with no event number missing or doubled.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 import orjson
@@ -28,10 +29,12 @@ async def run(world: World, *, tell: Tell) -> Findings:
     places = [place for place in world.take(SOCKETS // TABS) for _ in range(TABS)]
     before = await load.enter_all(world, places)
     ask = question(tokens=TOKENS, every=EVERY)
+    asked: list[asyncio.Task] = []
     for at in range(0, SOCKETS, TABS):
-        asyncio.ensure_future(before[at].send(places[at][1], ask, client_id="cut"))
-        await asyncio.sleep(0.003)
+        asked.append(asyncio.ensure_future(before[at].send(places[at][1], ask, client_id="cut")))
+        await asyncio.sleep(0.004)
     await asyncio.sleep(BEFORE)
+    refused = [str(each.exception()) for each in asked if each.done() and each.exception()]
     tell(f"{SOCKETS:,} sockets are cut and come back")
     for socket in before:
         socket.drop()
@@ -41,24 +44,26 @@ async def run(world: World, *, tell: Tell) -> Findings:
     after = await asyncio.gather(*(_back(world, old, place) for old, place in zip(before, places, strict=True)), return_exceptions=True)
     spent = meter.stop()
     back = [socket for socket in after if isinstance(socket, ParleySocket)]
-    _, late = await asyncio.wait([socket.ended for socket in back], timeout=TOKENS * EVERY + 15)
-    times, wrong = [], len(late)
+    await asyncio.wait([socket.ended for socket in back], timeout=TOKENS * EVERY + 15)
+    times, problems = [], Counter[str]()
     for old, new in zip(before, after, strict=True):
         problem, caught_up = _replay(old, new, dialled) if isinstance(new, ParleySocket) else (str(new), None)
-        wrong += bool(problem)
+        problems.update([problem] if problem else [])
         times.append(caught_up if caught_up is not None else float("inf"))
     await load.leave_all(back)
     world.check()
     p95 = percentile(times, 0.95)
     return Findings(
         targets=[
-            Target(f"sockets of {SOCKETS:,} whose replay is not what was saved", goal=0, measured=wrong),
+            Target(f"sockets of {SOCKETS:,} whose replay is not what was saved", goal=0, measured=problems.total()),
             Target(f"{SOCKETS:,} sockets back at once: p95 until they have what they missed", goal=WITHIN, measured=p95, unit="s"),
         ],
         figures={
             "caught_up_s": {name: round(percentile(times, share), 3) for name, share in (("p50", 0.5), ("p95", 0.95), ("max", 1.0))},
             "cpu_ms_per_socket": {name: round(seconds / SOCKETS * 1e3, 2) for name, seconds in spent.groups.items()},
             "not_back": SOCKETS - len(back),
+            "refused": refused[:5],
+            "problems": dict(problems.most_common(10)),
         },
     )
 
@@ -77,10 +82,14 @@ def _replay(old: ParleySocket, new: ParleySocket, dialled: float) -> tuple[str, 
         return "It was told to begin anew.", None
     events = [event for _, event in (*old.heard.frames, *new.heard.frames)]
     numbers = [number_of(event) for event in events]
+    if not numbers:
+        return "It heard nothing.", None
     if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
         return "Event numbers are not contiguous.", None
+    if b'"event":"message"' not in events[-1][:110]:
+        return "The answer did not end.", None
     if (text := _text(events)) != (saved := orjson.loads(events[-1])["message"]["text"]):
-        return f"The replay has {len(text)} characters, the message {len(saved)}.", None
+        return "The replay is not the saved text.", None
     if not tally(new.heard.frames + old.heard.frames).tokens == TOKENS:
         return "Tokens are missing.", None
     return "", _caught_up(new, dialled)
