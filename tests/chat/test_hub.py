@@ -1,0 +1,176 @@
+"""The hub: whatever is lost on the way, a listener is handed every event once and in order, or is told to reset."""
+
+import asyncio
+import uuid
+
+import orjson
+import pytest
+
+from chat import events
+from chat.realtime import hub as hubs
+from chat.realtime import keys, stream
+from config import redis
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+WAIT = 10.0  # seconds until something that must happen counts as missing
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.texts: list[str] = []
+        self.resets = 0
+        self.something = asyncio.Event()
+
+    def deliver(self, conversation_id: str, event: bytes) -> None:
+        self.numbers.append(events.number_of(event))
+        self.texts.append(orjson.loads(event)["text"])
+        self.something.set()
+
+    def reset(self, conversation_id: str) -> None:
+        self.resets += 1
+        self.something.set()
+
+    async def until(self, condition) -> None:
+        async with asyncio.timeout(WAIT):
+            while not condition(self):
+                await self.something.wait()
+                self.something.clear()
+
+
+@pytest.fixture
+async def hub():
+    yield hubs.hub()
+    await hubs.hub().close()
+
+
+@pytest.fixture
+def conversation() -> str:
+    return str(uuid.uuid4())
+
+
+def drafts(conversation: str, *texts: str) -> list[events.Draft]:
+    return [events.delta(conversation_id=conversation, message_id="m" * 36, attempt=1, offset=0, text=text) for text in texts]
+
+
+async def publish(conversation: str, *texts: str) -> list[stream.Placed]:
+    return await stream.publish(redis.async_client(), drafts(conversation, *texts))
+
+
+async def listening(hub, conversation: str) -> tuple[Sink, hubs.Listener]:
+    sink = Sink()
+    place = await stream.position(redis.async_client(), conversation)
+    listener = await hub.listen(conversation, sink)
+    listener.resume(after=place.n)
+    return sink, listener
+
+
+async def test_events_come_once_in_order_with_contiguous_numbers(hub, conversation):
+    sink, _ = await listening(hub, conversation)
+    texts = [str(number) for number in range(200)]
+    for start in range(0, 200, 20):
+        await publish(conversation, *texts[start : start + 20])
+    await sink.until(lambda sink: len(sink.texts) >= 200)
+    assert sink.texts == texts
+    assert sink.numbers == list(range(sink.numbers[0], sink.numbers[0] + 200))
+    assert sink.resets == 0
+
+
+async def test_a_lost_hint_is_made_good_by_the_next_one(hub, conversation, monkeypatch):
+    sink, listener = await listening(hub, conversation)
+    monkeypatch.setattr(hubs.Listener, "hint", lambda self, n, event: None)
+    await publish(conversation, "lost")
+    await asyncio.sleep(0.1)
+    monkeypatch.undo()
+    await publish(conversation, "seen")
+    await sink.until(lambda sink: len(sink.texts) >= 2)
+    assert sink.texts == ["lost", "seen"]
+
+
+async def test_a_lost_last_hint_is_found_within_a_second_or_so(hub, conversation, monkeypatch):
+    sink, _ = await listening(hub, conversation)
+    monkeypatch.setattr(hubs.Listener, "hint", lambda self, n, event: None)
+    await publish(conversation, "lost")
+    await sink.until(lambda sink: sink.texts == ["lost"])
+
+
+async def test_hints_that_come_while_the_stream_is_read_are_not_lost(hub, conversation, monkeypatch):
+    sink, listener = await listening(hub, conversation)
+    since, may_go = stream.since, asyncio.Event()
+
+    async def slowly(*args, **kwargs):
+        found = await since(*args, **kwargs)
+        await may_go.wait()
+        return found
+
+    await publish(conversation, "1")
+    await sink.until(lambda sink: sink.texts == ["1"])
+    monkeypatch.setattr(stream, "since", slowly)
+    hub.look_again(listener)
+    await asyncio.sleep(0.05)
+    await publish(conversation, "2", "3")
+    await asyncio.sleep(0.2)
+    may_go.set()
+    await sink.until(lambda sink: len(sink.texts) >= 3)
+    assert sink.texts == ["1", "2", "3"]
+
+
+async def test_an_emptied_redis_is_a_reset_and_numbers_are_never_given_out_twice(hub, conversation):
+    sink, listener = await listening(hub, conversation)
+    [before] = await publish(conversation, "old")
+    await sink.until(lambda sink: sink.texts == ["old"])
+    await redis.async_client().flushall()
+    await asyncio.sleep(0.002)
+    [after] = await publish(conversation, "new")
+    assert after.fresh
+    assert after.n > before.n
+    await sink.until(lambda sink: sink.resets == 1)
+    assert sink.texts == ["old"]
+    listener.resume(after=after.n)
+    await publish(conversation, "next")
+    await sink.until(lambda sink: sink.texts == ["old", "next"])
+
+
+async def test_a_reader_far_behind_a_capped_stream_is_told_to_reset(hub, conversation, settings):
+    settings.EVENTS_KEPT = 50
+    [first] = await publish(conversation, "0")
+    for start in range(0, 400, 100):
+        await publish(conversation, *(str(number) for number in range(start, start + 100)))
+    assert await stream.since(redis.async_client(), conversation, after=first.n) is None
+    sink = Sink()
+    listener = await hub.listen(conversation, sink)
+    listener.resume(after=first.n)
+    await sink.until(lambda sink: sink.resets == 1)
+
+
+async def test_who_left_hears_nothing_and_the_subscription_ends_with_the_last(hub, conversation):
+    sink, listener = await listening(hub, conversation)
+    other, staying = await listening(hub, conversation)
+    hub.leave(listener)
+    await publish(conversation, "after")
+    await other.until(lambda sink: sink.texts == ["after"])
+    assert sink.texts == []
+    hub.leave(staying)
+    async with asyncio.timeout(WAIT):
+        while (await redis.async_client().pubsub_numsub(keys.event_channel(conversation)))[0][1]:  # noqa: ASYNC110  (nobody tells)
+            await asyncio.sleep(0.02)
+
+
+async def test_every_key_of_a_conversation_runs_out(hub, conversation):
+    await publish(conversation, "x")
+    client = redis.async_client()
+    for key in (keys.events(conversation), keys.event_number(conversation)):
+        assert 0 < await client.ttl(key) <= keys.EVENTS_TTL
+
+
+async def test_a_changed_right_is_heard_at_once(hub):
+    heard: list[str] = []
+    something = asyncio.Event()
+    end = hub.on_access_change(lambda user_id: (heard.append(user_id), something.set()))
+    async with asyncio.timeout(WAIT):
+        while not something.is_set():
+            await redis.async_client().publish(keys.ACCESS_CHANNEL, "somebody")
+            await asyncio.sleep(0.02)
+    assert set(heard) == {"somebody"}
+    end()
