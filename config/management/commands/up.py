@@ -202,7 +202,7 @@ class Command(BaseCommand):
 
     def say(self, name: str, line: str) -> None:
         """One short line on the terminal; the log has it whole."""
-        if not line or any(noise in line for noise in NOISE):
+        if not line or any(noise in line for noise in NOISE) or ("[info" in line and "[celery." in line):
             return
         room = max(40, self.console.width - 10) if self.console.is_terminal else 400
         shown = line if len(line) <= room else f"{line[: room - 1]}…"
