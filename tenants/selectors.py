@@ -14,6 +14,7 @@ from tenants import access, roles
 from tenants.models import Membership, User
 
 NEXT, PREVIOUS = "next", "previous"
+READ = "people:employee:read"
 Cursor = list[str]
 
 
@@ -52,7 +53,8 @@ def employees(
     cursor: Cursor | None = None,
     limit: int,
 ) -> Page:
-    """The employees this member may see, by name."""
+    """The employees this member may see, by name. `Forbidden` to a role that sees none."""
+    roles.require(membership, READ)
     rows = access.employees_for(membership)
     rows = _matching(rows, q, fields=("first_name", "last_name", "email", "number", "job_title"))
     if branch is not None:
@@ -66,6 +68,7 @@ def employees(
 
 def one_employee(membership: Membership, employee_id: Any) -> dict[str, Any]:
     """One employee this member may see; `NotFound` otherwise."""
+    roles.require(membership, READ)
     found = access.employees_for(membership).filter(id=employee_id).values(*EMPLOYEE_COLUMNS).first()
     if found is None:
         raise access.NotFound
@@ -73,11 +76,13 @@ def one_employee(membership: Membership, employee_id: Any) -> dict[str, Any]:
 
 
 def branches(membership: Membership, *, q: str = "", cursor: Cursor | None = None, limit: int) -> Page:
+    roles.require(membership, READ)
     rows = _matching(access.branches_for(membership), q, fields=("name", "location"))
     return _page(rows, keys=("name", "id"), columns=("id", "name", "location"), show=dict, cursor=cursor, limit=limit)
 
 
 def one_branch(membership: Membership, branch_id: Any) -> dict[str, Any]:
+    roles.require(membership, READ)
     found = access.branches_for(membership).filter(id=branch_id).values("id", "name", "location").first()
     if found is None:
         raise access.NotFound
@@ -85,6 +90,7 @@ def one_branch(membership: Membership, branch_id: Any) -> dict[str, Any]:
 
 
 def departments(membership: Membership, *, q: str = "", branch: str | None = None, cursor: Cursor | None = None, limit: int) -> Page:
+    roles.require(membership, READ)
     rows = _matching(access.departments_for(membership), q, fields=("name",))
     if branch is not None:
         rows = rows.filter(branch_id=branch)
@@ -92,6 +98,7 @@ def departments(membership: Membership, *, q: str = "", branch: str | None = Non
 
 
 def one_department(membership: Membership, department_id: Any) -> dict[str, Any]:
+    roles.require(membership, READ)
     found = access.departments_for(membership).filter(id=department_id).values(*DEPARTMENT_COLUMNS).first()
     if found is None:
         raise access.NotFound

@@ -1,14 +1,18 @@
 """The cast, and ways to call the API as one of them."""
 
+import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import uvicorn
 from django.core.management import call_command
 from django.test import Client
 
 from config import json
+from config.asgi import application
 from tenants.services import accounts
 from tests.cast import Cast, Person, make_cast
 from tests.conftest import empty
@@ -69,6 +73,18 @@ def cast(_mongo_migrated, django_db_blocker) -> Iterator[Cast]:
         yield make_cast()
         empty()
         call_command("flush", interactive=False, verbosity=0, allow_cascade=True)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[int]:
+    """A web server of ours in a thread of its own; gives its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    served = uvicorn.Server(uvicorn.Config(application, lifespan="off", log_level="warning", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=served.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    served.should_exit = True
+    thread.join(10)
 
 
 @pytest.fixture(scope="module")

@@ -2,21 +2,17 @@
 
 import http.client
 import json
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 from django.test import Client
 
 from chat import events
 from chat.realtime import stream
 from config import loop, redis
-from config.asgi import application
 from tenants.roles import Role
 from tenants.services import accounts, organizations
 from tests.api.conftest import Caller, errors_of, refused_field, with_key
@@ -25,18 +21,6 @@ from tests.api.test_messages import say
 from tests.cast import Person, make_cast, make_person
 
 SOON = 3.0  # seconds; what the contract gives a stream to notice that its reader may no longer read, and some
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[int]:
-    """A web server of ours in a thread of its own; gives its port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    served = uvicorn.Server(uvicorn.Config(application, lifespan="off", log_level="warning", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=served.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    yield listener.getsockname()[1]
-    served.should_exit = True
-    thread.join(10)
 
 
 @pytest.fixture

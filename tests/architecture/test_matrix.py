@@ -1,0 +1,409 @@
+"""Who may do what: every operation there is (addresses, REST operations, socket frames) by every kind of person, on Olive's things.
+
+The table below is the expectation, written by hand. An operation that is not in it fails the run, and so does a row whose operation
+is gone. Every cell is tried for real, every identifier is tried with another organization's too, and whatever strangers tried has
+changed nothing.
+
+Cells: a status; `login` is the way to the sign-in page; for frames `yes`, `404` or another error's code,
+or `closed` for a socket that does not open.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from drf_spectacular.generators import SchemaGenerator
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from chat.documents import Conversation, Message
+from chat.frames import TABLE as FRAMES
+from config import json, mongo
+from tenants import access
+from tenants.roles import Role
+from tenants.services import accounts
+from tests.api.conftest import Caller, cast, server, signed_in, with_key
+from tests.api.test_conversations import start
+from tests.api.test_messages import say
+from tests.cast import Cast, make_person
+
+__all__ = ["cast", "server"]
+
+pytestmark = pytest.mark.django_db
+
+# nobody: not signed in · susp: a suspended account with its old session and key · olive: owner, in a browser · key: her API key ·
+# liam: leader · mona: manager · ada: support agent · vera: guest · greta: owner of Globex · sam: platform staff
+PRINCIPALS = ("nobody", "susp", "olive", "key", "liam", "mona", "ada", "vera", "greta", "sam")
+OWNERS = ("olive", "key")
+
+MATRIX = """
+                                                                    nobody  susp olive   key  liam  mona   ada  vera greta   sam
+GET    /healthz                                                        200   200   200   200   200   200   200   200   200   200
+GET    /readyz                                                         200   200   200   200   200   200   200   200   200   200
+GET    /metrics                                                        200   200   200   200   200   200   200   200   200   200
+GET    /api/schema/                                                    200   200   200   200   200   200   200   200   200   200
+GET    /api/docs/                                                      200   200   200   200   200   200   200   200   200   200
+
+GET    /api/v1/me                                                      401   401   200   200   200   200   200   200   200   200
+GET    /api/v1/employees                                               401   401   200   200   200   200   403   403   200   403
+GET    /api/v1/employees/{employee_id}                                 401   401   200   200   404   404   403   403   404   403
+GET    /api/v1/branches                                                401   401   200   200   200   200   403   403   200   403
+GET    /api/v1/branches/{branch_id}                                    401   401   200   200   404   404   403   403   404   403
+GET    /api/v1/departments                                             401   401   200   200   200   200   403   403   200   403
+GET    /api/v1/departments/{department_id}                             401   401   200   200   404   404   403   403   404   403
+GET    /api/v1/conversations                                           401   401   200   200   200   200   200   200   200   403
+POST   /api/v1/conversations                                           401   401   201   201   400   400   403   403   400   403
+GET    /api/v1/conversations/{conversation_id}                         401   401   200   200   404   404   404   404   404   403
+PATCH  /api/v1/conversations/{conversation_id}                         401   401   200   200   404   404   404   404   404   403
+DELETE /api/v1/conversations/{conversation_id}                         401   401   204   204   404   404   404   404   404   403
+POST   /api/v1/conversations/{conversation_id}/pin                     401   401   200   200   404   404   404   404   404   403
+POST   /api/v1/conversations/{conversation_id}/archive                 401   401   200   200   404   404   404   404   404   403
+POST   /api/v1/conversations/{conversation_id}/restore                 401   401   200   200   404   404   404   404   404   403
+GET    /api/v1/conversations/{conversation_id}/messages                401   401   200   200   404   404   404   404   404   403
+POST   /api/v1/conversations/{conversation_id}/messages                401   401   201   201   404   404   404   404   404   403
+GET    /api/v1/conversations/{conversation_id}/events                  401   401   200   200   404   404   404   404   404   403
+GET    /api/v1/messages/{message_id}                                   401   401   200   200   404   404   404   404   404   403
+POST   /api/v1/messages/{message_id}/stop                              401   401   200   200   404   404   404   404   404   403
+POST   /api/v1/messages/{message_id}/retry                             401   401   200   200   404   404   404   404   404   403
+
+GET    /                                                             login login   302 login   302   302   302   302   302   200
+GET    /o/<slug:organization>/                                       login login   200 login   200   200   200   200   404   404
+GET    /o/<slug:organization>/chat/                                  login login   200 login   200   200   200   200   404   404
+GET    /o/<slug:organization>/chat/new/                              login login   200 login   200   200   403   403   404   404
+POST   /o/<slug:organization>/chat/new/                              login login   302 login   400   400   403   403   404   404
+GET    /o/<slug:organization>/chat/new/people/                       login login   200 login   200   200   403   403   404   404
+GET    /o/<slug:organization>/chat/<uuid:conversation>/              login login   200 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/send/         login login   302 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/stop/ login login 302 login 404 404 404 404 404 404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/retry/ login login 302 login 404 404 404 404 404 404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/rename/       login login   302 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/pin/          login login   302 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/archive/      login login   302 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/restore/      login login   302 login   404   404   404   404   404   404
+
+FRAME  join                                                         closed closed  yes   yes 404 404 404 404 closed closed
+FRAME  leave                                                        closed closed  yes   yes   yes   yes   yes   yes closed closed
+FRAME  send                                                         closed closed  yes   yes 404 404 404 404 closed closed
+FRAME  stop                                                         closed closed  yes   yes 404 404 404 404 closed closed
+FRAME  retry                                                        closed closed  yes   yes 404 404 404 404 closed closed
+"""
+
+# Not ours to list address by address; each has a test of its own below or in its app's tests.
+ELSEWHERE = {"/admin/": "Django admin: staff only, below", "/accounts/": "allauth: everybody's own account"}
+
+# What an operation needs besides identifiers, to be a good request of Olive's.
+BODIES: dict[str, Any] = {
+    "POST /api/v1/conversations": {"type": "employee_specific", "subject_employee_ids": ["{employee_id}"]},
+    "PATCH /api/v1/conversations/{conversation_id}": {"title": "Renamed", "pinned": True},
+    "POST /api/v1/conversations/{conversation_id}/messages": {"text": "Hello."},
+    "POST /o/<slug:organization>/chat/new/": {
+        "type": "employee_specific",
+        "employees": "{employee_id}",
+        "text": "Hello.",
+        "client_id": "matrix",
+    },
+    "POST /o/<slug:organization>/chat/<uuid:conversation>/send/": {"text": "Hello.", "client_id": "matrix"},
+    "POST /o/<slug:organization>/chat/<uuid:conversation>/rename/": {"title": "Renamed"},
+    "POST /o/<slug:organization>/chat/<uuid:conversation>/pin/": {"on": "true"},
+    "FRAME send": {"text": "Hello.", "client_id": "matrix"},
+}
+
+
+def rows() -> dict[str, dict[str, str]]:
+    """Operation → principal → expectation."""
+    lines = [line.split() for line in MATRIX.splitlines() if line.strip()]
+    assert tuple(lines[0]) == PRINCIPALS
+    found = {f"{method} {address}": dict(zip(PRINCIPALS, cells, strict=True)) for method, address, *cells in lines[1:]}
+    assert len(found) == len(lines) - 1, "an operation has two rows"
+    return found
+
+
+ROWS = rows()
+
+# What there is ---------------------------------------------------------------------------------------------------------
+
+
+def addresses(patterns: list[Any] | None = None, *, before: str = "/") -> Iterator[str]:
+    """Every address of the URLconf, as it is written there."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        here = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern.url_patterns, before=here)
+        elif isinstance(pattern, URLPattern):
+            yield here
+
+
+def rest_operations() -> set[str]:
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    return {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+
+
+def braces(address: str) -> str:
+    """The address as OpenAPI writes it."""
+    return re.sub(r"<\w+:(\w+)>", r"{\1}", address)
+
+
+def pages() -> set[str]:
+    """Addresses that are neither the API's nor somebody else's."""
+    return {address for address in addresses() if not address.startswith(("/api/v1/", *ELSEWHERE))}
+
+
+def test_every_operation_has_a_row_and_every_row_an_operation():
+    page_rows = {operation.partition(" ")[2] for operation in ROWS if not operation.startswith("FRAME") and "/api/v1/" not in operation}
+    assert page_rows == pages()
+    assert {operation for operation in ROWS if "/api/v1/" in operation} == rest_operations()
+    assert {operation for operation in ROWS if operation.startswith("FRAME")} == {f"FRAME {do}" for do in FRAMES}
+    assert set(BODIES) <= set(ROWS)
+
+
+def test_every_api_address_is_in_the_schema():
+    in_urls = {braces(address) for address in addresses() if address.startswith("/api/v1/")}
+    assert in_urls - {operation.partition(" ")[2] for operation in rest_operations()} == {"/api/v1/^.*$"}  # the 404 for all others
+
+
+def test_nothing_is_elsewhere_that_is_gone():
+    for prefix in ELSEWHERE:
+        assert any(address.startswith(prefix) for address in addresses())
+
+
+def test_the_walk_sees_addresses_and_operations():
+    assert "/o/<slug:organization>/chat/" in pages()
+    assert "GET /api/v1/me" in rest_operations()
+    assert len(list(addresses())) > 100
+
+
+# The world -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Target:
+    """One organization's things, by the name under which an address or a frame asks for them."""
+
+    ids: dict[str, str]
+
+    def fill(self, text: str) -> str:
+        text = re.sub(r"<\w+:(\w+)>", r"{\1}", text)
+        for name, value in self.ids.items():
+            text = text.replace(f"{{{name}}}", value)
+        assert "{" not in text or text.startswith("{"), f"{text} asks for something the matrix does not have"
+        return text
+
+
+@dataclass(frozen=True)
+class World:
+    cast: Cast
+    callers: dict[str, Caller]
+    keys: dict[str, Caller]
+
+    def of_olive(self) -> Target:
+        """Fresh things that only Olive may see: a consultation about Wim of the South, with an answer that can be retried."""
+        return self._target(
+            self.keys["olive"], subject="Wim Wolf", branch=self.cast.south.id, department=self.cast.workshop.id, slug="acme"
+        )
+
+    def of_greta(self) -> Target:
+        stranger = self.cast.strangers["Hank Scorpio"]
+        return self._target(
+            self.keys["greta"], subject="Hank Scorpio", branch=stranger.branch_id, department=stranger.department_id, slug="globex"
+        )
+
+    def _target(self, owner: Caller, *, subject: str, branch: Any, department: Any, slug: str) -> Target:
+        people = {**self.cast.employees, **self.cast.strangers}
+        conversation = start(owner, self.cast, subject)["id"]
+        said = say(owner, f"conversations/{conversation}/messages")
+        one = {"organizationId": str(people[subject].organization_id), "messageId": said["answer"]["id"]}
+        mongo.collection(Message).update_one(one, {"$set": {"status": "interrupted"}, "$unset": {"lease": ""}})
+        return Target(
+            {
+                "organization": slug,
+                "organization_id": str(people[subject].organization_id),
+                "conversation": conversation,
+                "conversation_id": conversation,
+                "message": said["answer"]["id"],
+                "message_id": said["answer"]["id"],
+                "employee_id": str(people[subject].id),
+                "branch_id": str(branch),
+                "department_id": str(department),
+            }
+        )
+
+
+@pytest.fixture(scope="module")
+def world(cast) -> World:
+    petra = make_person(cast.acme, "Petra", "Pahl", role=Role.OWNER)
+    people = {name: getattr(cast, name) for name in ("olive", "liam", "mona", "ada", "vera", "greta")}
+    suspended_key, suspended_session = with_key(petra), signed_in(petra.user)
+    callers = {name: signed_in(person.user) for name, person in people.items()}
+    callers |= {
+        "nobody": Caller(Client(), {}),
+        "susp": Caller(suspended_session.client, {**suspended_session.headers, **suspended_key.headers}),
+        "key": with_key(cast.olive),
+        "sam": signed_in(cast.sam),
+    }
+    keys = {name: with_key(person) for name, person in people.items()}
+    for caller in (*callers.values(), *keys.values()):
+        caller.get("me")  # notes the keys' use now: a test's open transaction would keep the row from the server's sockets
+    accounts.suspend(petra.user)
+    return World(cast=cast, callers=callers, keys={**keys, "key": callers["key"], "susp": suspended_key, "nobody": callers["nobody"]})
+
+
+def ask(caller: Caller, operation: str, target: Target) -> str:
+    """What an operation by HTTP answers: the cell."""
+    method, _, address = operation.partition(" ")
+    path = target.fill(address)
+    body = {name: filled(value, target) for name, value in BODIES.get(operation, {}).items()}
+    if "/api/v1/" in address:
+        response = caller.send(method, path, json.dumps(body))
+    elif method == "POST":
+        response = caller.client.post(path, body, headers=caller.headers)
+    else:
+        response = caller.client.generic(method, path, headers=caller.headers)
+    if response.status_code == 302 and response.headers["Location"].startswith("/accounts/login/"):
+        return "login"
+    return str(response.status_code)
+
+
+def filled(value: Any, target: Target) -> Any:
+    if isinstance(value, list):
+        return [filled(each, target) for each in value]
+    return target.fill(value) if isinstance(value, str) and value.startswith("{") else value
+
+
+def state(target: Target) -> list[Any]:
+    """Everything stored of a target's conversation."""
+    one = {"organizationId": target.ids["organization_id"], "conversationId": target.ids["conversation"]}
+    return [list(mongo.collection(document).find(one, sort=[("_id", 1)])) for document in (Conversation, Message)]
+
+
+# The cells -------------------------------------------------------------------------------------------------------------
+
+BY_HTTP = [operation for operation in ROWS if not operation.startswith("FRAME")]
+
+
+@pytest.mark.parametrize("operation", BY_HTTP)
+def test_every_cell_is_as_the_table_says(world, operation):
+    shared = world.of_olive()
+    before = state(shared)
+    got = {}
+    for name in PRINCIPALS:
+        got[name] = ask(world.callers[name], operation, world.of_olive() if name in OWNERS else shared)
+    assert got == ROWS[operation]
+    assert state(shared) == before
+
+
+WITH_IDS = [operation for operation in BY_HTTP if re.search(r"[<{](?!slug:)", operation)]
+
+
+@pytest.mark.parametrize("operation", WITH_IDS)
+def test_another_organization_s_identifiers_are_a_404_to_everybody(world, operation):
+    hers, foreign = world.of_olive(), world.of_greta()
+    before = [state(hers), state(foreign)]
+    mixed = Target({**foreign.ids, "organization": "acme"})
+    assert ask(world.callers["olive"], operation, foreign) == "404"
+    assert ask(world.callers["olive"], operation, mixed) == "404"
+    assert ask(world.callers["greta"], operation, hers) == "404"
+    assert ask(world.callers["greta"], operation, Target({**hers.ids, "organization": "globex"})) == "404"
+    if "/api/v1/" in operation:
+        assert ask(world.callers["key"], operation, foreign) == "404"
+        assert ask(world.keys["greta"], operation, hers) == "404"
+    assert [state(hers), state(foreign)] == before
+
+
+def test_addresses_with_identifiers_are_seen():
+    assert len(WITH_IDS) >= 20
+
+
+# Frames ----------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def socket_of(port: int, caller: Caller, organization: str) -> Iterator[ClientConnection | None]:
+    """An open socket; None if it was closed at once."""
+    headers = dict(caller.headers)
+    headers["Cookie"] = "; ".join(f"{name}={morsel.value}" for name, morsel in caller.client.cookies.items())
+    address = f"ws://127.0.0.1:{port}/ws/o/{organization}/"
+    with connect(address, additional_headers=headers, origin=f"http://127.0.0.1:{port}", proxy=None) as opened:
+        try:
+            opened.send("{}")  # no frame of ours: whoever is inside is told so
+            opened.recv(timeout=5)
+        except ConnectionClosed:
+            yield None
+        else:
+            yield opened
+
+
+def frame(opened: ClientConnection, do: str, target: Target) -> str:
+    """What a frame answers: the cell."""
+    wanted = {name: target.ids[name] for name in FRAMES[do] if name in target.ids}
+    opened.send(json.dumps({"do": do, "ref": 7, **wanted, **BODIES.get(f"FRAME {do}", {})}).decode())
+    while True:
+        said = json.loads(opened.recv(timeout=5).encode())
+        if said.get("ref") == 7 or said.get("ack") == 7:
+            if "error" not in said:
+                return "yes"
+            return "404" if said["error"]["code"] == "not_found" else said["error"]["code"]
+
+
+BY_SOCKET = [operation for operation in ROWS if operation.startswith("FRAME")]
+
+
+@pytest.mark.parametrize("operation", BY_SOCKET)
+def test_every_frame_is_as_the_table_says(world, server, operation):
+    do = operation.partition(" ")[2]
+    shared = world.of_olive()
+    before = state(shared)
+    got = {}
+    for name in PRINCIPALS:
+        with socket_of(server, world.callers[name], "acme") as opened:
+            target = world.of_olive() if name in OWNERS else shared
+            got[name] = "closed" if opened is None else frame(opened, do, target)
+    assert got == ROWS[operation]
+    assert state(shared) == before
+
+
+@pytest.mark.parametrize("operation", [each for each in BY_SOCKET if each != "FRAME leave"])  # leaving what one is not in is harmless
+def test_another_organization_s_identifiers_are_not_found_by_socket(world, server, operation):
+    do = operation.partition(" ")[2]
+    hers, foreign = world.of_olive(), world.of_greta()
+    before = [state(hers), state(foreign)]
+    with socket_of(server, world.callers["olive"], "acme") as opened:
+        assert frame(opened, do, foreign) == "404"
+    with socket_of(server, world.callers["greta"], "globex") as opened:
+        assert frame(opened, do, hers) == "404"
+    with socket_of(server, world.callers["olive"], "globex") as opened:
+        assert opened is None
+    assert [state(hers), state(foreign)] == before
+
+
+# Elsewhere -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_administration_opens_to_staff_only(world):
+    closed = [address for address in addresses() if address.startswith("/admin/") and "<" not in address and "(" not in address]
+    assert len(closed) > 30
+    own = {"/admin/login/", "/admin/logout/", "/admin/jsi18n/"}
+    for name in ("nobody", "susp", "olive", "greta"):
+        for address in set(closed) - own:
+            response = world.callers[name].client.get(address)
+            assert response.status_code == 302, (name, address, response.status_code)
+            assert "login" in response.headers["Location"]
+    assert world.callers["sam"].client.get("/admin/").status_code == 200
+
+
+def test_who_is_in_two_organizations_acts_in_one_at_a_time(cast, world):
+    """The header that names the organization is asked for at the door, too."""
+    target = world.of_olive()
+    as_guest = make_person(cast.globex, "Gus", "Gast", role=Role.GUEST)
+    accounts.add_member(cast.acme, user=as_guest.user, role=Role.OWNER)
+    assert len(access.memberships_of(as_guest.user)) == 2
+    for organization in ("acme", "globex"):
+        caller = signed_in(as_guest.user, **{"X-Organization": organization})
+        assert ask(caller, "GET /api/v1/conversations/{conversation_id}", target) == "404"
+    employee = "GET /api/v1/employees/{employee_id}"
+    assert ask(signed_in(as_guest.user, **{"X-Organization": "acme"}), employee, target) == "200"
+    assert ask(signed_in(as_guest.user, **{"X-Organization": "globex"}), employee, target) == "403"
