@@ -21,7 +21,7 @@ class Flow:
     sessions: int
     seconds: float = 8.0
     rate: float = 50.0
-    ramp: float = 1.5
+    ramp: float = 3.0
 
     @property
     def tokens(self) -> int:

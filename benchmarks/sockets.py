@@ -190,16 +190,18 @@ class ParleySocket(Socket):
         """What is wrong with the events of the one conversation that was joined, in a sentence; empty where nothing is."""
         if self.unasked:
             return f"The server said {str(self.unasked[0])[:200]}"
-        number, length = -1, 0
+        number, length = self.joined["n"], 0
         for _, frame in self.heard.frames:
             event = orjson.loads(frame)
-            if number >= 0 and event["n"] != number + 1:
+            if event["n"] != number + 1:
                 return f"Event {event['n']} came after event {number}."
             number = event["n"]
             if event["event"] == "delta":
                 if event["offset"] != length:
                     return f"The delta at {event['offset']} came after {length} characters, as event {number}."
                 length += len(event["text"])
+            elif event["event"] == "message" and event["message"]["role"] == "assistant":
+                length = len(event["message"]["text"])
         return ""
 
 
