@@ -52,6 +52,10 @@ class Site:
     def start_worker(self) -> None:
         self._worker = self._spawn("worker", worker_command())
 
+    @property
+    def is_web_running(self) -> bool:
+        return self._web is not None
+
     def end_web(self) -> None:
         self._end(self._web)
         self._web = None

@@ -13,6 +13,8 @@ const HISTORY_PAGE = 50;
 const FRAME_LIMIT = 60_000; // bytes; the server takes 64 KiB
 const LOOK_AGAIN = 2_500; // milliseconds between two looks for an answer while there is no socket
 const SEND_AGAIN = 2_000;
+const ANSWER_WITHIN = 10_000;
+const SAY_LATE_AFTER = 2_500;
 const SAY_RECONNECTING_AFTER = 600;
 // Refusals that pass by themselves: the question is kept and sent again.
 const PASSING = new Set(["store_away", "unavailable"]);
@@ -188,7 +190,13 @@ async function request(path, { method = "GET", body } = {}) {
   if (method !== "GET") Object.assign(headers, { "Content-Type": "application/json", "X-CSRFToken": csrf });
   let response;
   try {
-    response = await fetch(`/api/v1/${path}`, { method, headers, body: body && JSON.stringify(body), credentials: "same-origin" });
+    response = await fetch(`/api/v1/${path}`, {
+      method,
+      headers,
+      body: body && JSON.stringify(body),
+      credentials: "same-origin",
+      signal: AbortSignal.timeout(ANSWER_WITHIN),
+    });
   } catch {
     throw new Away();
   }
@@ -258,6 +266,8 @@ async function showEarlier() {
 
 // Sending, stopping, trying again --------------------------------------------------------------------------------------------
 
+const LATE = "Not sent yet. It is kept on this device and sent as soon as Parley can be reached.";
+
 function send(text) {
   showProblem("");
   const entry = outbox.add(text.replaceAll("\r\n", "\n"));
@@ -272,9 +282,11 @@ async function deliver() {
   delivering = true;
   for (const entry of outbox.all()) {
     thread.showWaiting(entry, "Sending…");
+    const late = setTimeout(() => thread.showWaiting(entry, LATE), SAY_LATE_AFTER);
     const again = await deliverOne(entry);
+    clearTimeout(late);
     if (again) {
-      thread.showWaiting(entry, "Not sent yet. It is kept on this device and sent as soon as Parley can be reached.");
+      thread.showWaiting(entry, LATE);
       setTimeout(deliver, again * (0.75 + Math.random() / 2));
       break;
     }
