@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import weakref
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -29,6 +30,10 @@ from tenants import roles
 from tenants.models import Membership
 
 C, M = mongo.names(Conversation), mongo.names(Message)
+
+_queues: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakValueDictionary[str, asyncio.Lock]]" = (
+    weakref.WeakKeyDictionary()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ async def asubmit(
     failpoint("turn.limited")
     question = _question(membership, conversation, text=text, client_id=client_id, now=now)
     answer = _answer(question, now=now) if conversation.kind == Kind.ASSISTANT else None
-    created = await _insert(membership, conversation, question, answer)
+    created = await _insert(conversation, question, answer)
     if not created:
         before = await _sent_before(membership, conversation, client_id)
         if before is None or before[M.content] != text:
@@ -244,8 +249,22 @@ def _answer(question: dict, *, now: datetime) -> dict:
     }
 
 
-async def _insert(membership: Membership, conversation: ConversationRecord, question: dict, answer: dict | None) -> bool:
+async def _insert(conversation: ConversationRecord, question: dict, answer: dict | None) -> bool:
     """Inserts both at the next places; false where this person's `client_id` is there already. Causes one query, as a rule."""
+    async with _queue(conversation.id):
+        return await _insert_next(conversation, question, answer)
+
+
+def _queue(conversation_id: str) -> asyncio.Lock:
+    """Questions to one conversation take their places one after another within a process: 64 at once would each lose 32 times."""
+    locks = _queues.setdefault(asyncio.get_running_loop(), weakref.WeakValueDictionary())
+    found = locks.get(conversation_id)
+    if found is None:
+        found = locks[conversation_id] = asyncio.Lock()
+    return found
+
+
+async def _insert_next(conversation: ConversationRecord, question: dict, answer: dict | None) -> bool:
     messages = mongo.async_collection(Message)
     waiting = [question] if answer is None else [question, answer]
     last = conversation.message_count

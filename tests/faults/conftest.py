@@ -10,12 +10,13 @@ from django.core.management import call_command
 from django.db import connection
 
 from chat.services import conversations
+from config import loop
 from tenants import scoping
 from tenants.services import accounts
 from tests import services as plugin
 from tests.cast import Cast, make_cast
 from tests.conftest import empty
-from tests.faults.desk import Desk
+from tests.faults.desk import Desk, hang_up
 from tests.faults.house import House
 from tests.faults.provider import Provider
 from tests.processes import Processes
@@ -99,7 +100,7 @@ def house(cast: Cast, provider: Provider, processes: Processes, django_db_blocke
 
 
 @pytest.fixture
-def desk(cast: Cast, provider: Provider, settings, monkeypatch) -> Desk:
+def desk(cast: Cast, provider: Provider, settings) -> Iterator[Desk]:
     """Olive at a new consultation, answered by this process and the module's provider."""
     settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY, settings.OPENAI_MODEL = provider.url, "sk-test", "m-1"
     settings.CHECKPOINT_SECONDS = CHECKPOINT_SECONDS
@@ -112,4 +113,5 @@ def desk(cast: Cast, provider: Provider, settings, monkeypatch) -> Desk:
                 cast.olive.membership, type="employee_specific", subject_employee_ids=[employee.pk], client_id=str(uuid.uuid4())
             )
 
-    return Desk(cast.olive.membership, start())
+    yield Desk(cast.olive.membership, start())
+    loop.run(hang_up())

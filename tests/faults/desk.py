@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import orjson
 
 from chat import access, selectors
+from chat.realtime import hub as realtime_hub
 from chat.realtime import stream
 from chat.realtime.calls import Call
 from chat.realtime.hub import hub
@@ -26,6 +27,13 @@ SECONDS = 30.0
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     return loop.run(asyncio.wait_for(coroutine, SECONDS))
+
+
+async def hang_up() -> None:
+    """Ends this process's subscription, which would miss Valkey when the test run ends."""
+    found = realtime_hub._hubs.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        await found.close()
 
 
 class Ear:
