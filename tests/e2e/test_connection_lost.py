@@ -155,7 +155,7 @@ async def test_history_comes_as_one_scrolls_up_and_the_page_does_not_jump(page, 
         await thread.evaluate("(thread) => { thread.scrollTop = 0; }")
         await expect(shown).to_have_count(count)
     assert await shown.evaluate_all("(all) => all.map((one) => Number(one.dataset.seq))") == list(range(1, 161))
-    await expect(page.locator("[data-earlier]")).to_be_hidden()
+    await expect(page.locator("a[data-earlier]")).to_be_hidden()
 
 
 async def test_the_end_is_followed_only_while_the_reader_is_there(page, world):
