@@ -233,6 +233,11 @@ class World:
         )
 
 
+@pytest.fixture(autouse=True)
+def _as_many_messages_as_it_takes(settings):
+    settings.ROLE_LIMITS = False
+
+
 @pytest.fixture(scope="module")
 def world(cast) -> World:
     petra = make_person(cast.acme, "Petra", "Pahl", role=Role.OWNER)
