@@ -17,8 +17,7 @@ class Scope(NamedTuple):
     across: str = ""
 
 
-_scope: ContextVar[Scope] = ContextVar("tenants.scope", default=Scope())
-
+_scope: ContextVar[Scope] = ContextVar("tenants.scope", default=Scope())  # noqa: B039  # a NamedTuple does not change
 
 
 class Cause(NamedTuple):

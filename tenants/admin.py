@@ -66,7 +66,7 @@ class Autocomplete(AutocompleteJsonView):
         return found
 
 
-admin.site.autocomplete_view = lambda request: Autocomplete.as_view(admin_site=admin.site)(request)  # type: ignore[method-assign]
+admin.site.autocomplete_view = lambda request: Autocomplete.as_view(admin_site=admin.site)(request)  # type: ignore[method-assign, assignment, return-value]
 
 
 class RowForm(AutocompleteDropdownForm):
@@ -116,7 +116,7 @@ class BaseAdmin(ModelAdmin):
     show_full_result_count = False
     warn_unsaved_form = True
     list_filter_submit = True
-    object_history_template = "admin/tenants/object_history.html"
+    object_history_template: Any = "admin/tenants/object_history.html"
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         obj = self.get_object(request, object_id)
@@ -127,9 +127,9 @@ class BaseAdmin(ModelAdmin):
 class TenantAdmin(BaseAdmin):
     """Rows of organizations: found, filtered and labelled by organization."""
 
-    list_select_related = ("organization",)
-    autocomplete_fields = ("organization",)
-    list_filter = (("organization", RowFilter),)
+    list_select_related: Any = ("organization",)
+    autocomplete_fields: Any = ("organization",)
+    list_filter: Any = (("organization", RowFilter),)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("organization")
@@ -279,7 +279,7 @@ class UserPlacesInline(Inline):
 
 
 @admin.register(User)
-class UserAdmin(PlainUserAdmin, BaseAdmin):
+class UserAdmin(PlainUserAdmin, BaseAdmin):  # type: ignore[misc]
     form = UserForm
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
@@ -339,7 +339,7 @@ class UserAdmin(PlainUserAdmin, BaseAdmin):
 
     @admin.action(description="Suspend and sign out")
     def suspend(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        for user in queryset.exclude(pk=request.user.pk):
+        for user in queryset.exclude(pk=str(request.user.pk)):
             accounts.suspend(user)
         self.message_user(request, "Suspended. Your own account was left as it is.", messages.WARNING)
 
@@ -595,13 +595,15 @@ class ApiKeyAdmin(TenantAdmin):
         if change:
             obj.save(update_fields=["name", "expires_at"])
             return
-        made, request.new_api_key = accounts.create_api_key(obj.membership, name=obj.name, expires_at=obj.expires_at)
+        made, key = accounts.create_api_key(obj.membership, name=obj.name, expires_at=obj.expires_at)
         obj.__dict__.update(made.__dict__)
+        obj.shown_once = key  # type: ignore[attr-defined]  # for `response_add`
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
         """Shows the key, this once; it is in no message, log or database."""
         context = {**self.admin_site.each_context(request), "title": "API key made", "opts": self.opts, "api_key": obj}
-        response = TemplateResponse(request, "admin/tenants/apikey_made.html", {**context, "key": request.new_api_key})
+        context["key"] = obj.shown_once  # type: ignore[attr-defined]
+        response = TemplateResponse(request, "admin/tenants/apikey_made.html", context)
         response["Cache-Control"] = "no-store"
         return response
 
@@ -678,5 +680,5 @@ class UserSessionAdmin(PlainUserSessionAdmin, BaseAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(PlainGroupAdmin, BaseAdmin):
+class GroupAdmin(PlainGroupAdmin, BaseAdmin):  # type: ignore[misc]
     pass

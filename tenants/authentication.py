@@ -138,7 +138,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 def bind(request: Request, membership: Membership | None) -> None:
     """From here to the end of the request, it acts for this membership."""
-    request._request.membership = membership
+    request._request.membership = membership  # type: ignore[attr-defined]
     if membership is not None:
         scoping.act_for(membership.organization_id)
         scoping.also_because(user=membership.user_id)

@@ -16,10 +16,17 @@ from django.shortcuts import redirect
 from structlog.contextvars import get_contextvars
 
 from tenants import access, scoping
+from tenants.models import Membership
 
 ORGANIZATION_PATH = re.compile(r"^/o/(?P<slug>[^/]+)(?:/|$)")
 ADMIN_PATH = re.compile(r"^/admin(?:/|$)")
 CHANGING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class MemberRequest(HttpRequest):
+    """A request that went through `TenantMiddleware`."""
+
+    membership: Membership | None
 
 
 class TenantMiddleware:
@@ -39,7 +46,7 @@ class TenantMiddleware:
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> Any:
+    def __call__(self, request: MemberRequest) -> Any:
         if iscoroutinefunction(self):
             return self.__acall__(request)
         with scoping.nobody():
@@ -49,7 +56,7 @@ class TenantMiddleware:
             with self.bound(request):
                 return self.finish(request, self.get_response(request))
 
-    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+    async def __acall__(self, request: MemberRequest) -> HttpResponseBase:
         with scoping.nobody():
             stopped = await sync_to_async(self.admit)(request)
             if stopped is not None:
@@ -57,7 +64,7 @@ class TenantMiddleware:
             with self.bound(request):
                 return self.finish(request, await self.get_response(request))
 
-    def admit(self, request: HttpRequest) -> HttpResponseBase | None:
+    def admit(self, request: MemberRequest) -> HttpResponseBase | None:
         """Finds the membership, or answers in the view's place. Causes queries."""
         request.membership = None
         if found := ORGANIZATION_PATH.match(request.path_info):
@@ -71,7 +78,7 @@ class TenantMiddleware:
             return self.guard_admin(request)
         return None
 
-    def guard_admin(self, request: HttpRequest) -> HttpResponseBase | None:
+    def guard_admin(self, request: MemberRequest) -> HttpResponseBase | None:
         """Staff without a second factor set one up first; admin itself turns everybody else away."""
         user = request.user
         if not (user.is_authenticated and user.is_staff and settings.MFA_REQUIRED_OF_STAFF) or is_mfa_enabled(user):
@@ -80,7 +87,7 @@ class TenantMiddleware:
         return redirect("mfa_index")
 
     @contextmanager
-    def bound(self, request: HttpRequest) -> Iterator[None]:
+    def bound(self, request: MemberRequest) -> Iterator[None]:
         with self.cause(request):
             if request.membership is not None:
                 with scoping.tenant(request.membership.organization_id):
@@ -92,7 +99,7 @@ class TenantMiddleware:
                 yield
 
     @contextmanager
-    def cause(self, request: HttpRequest) -> Iterator[None]:
+    def cause(self, request: MemberRequest) -> Iterator[None]:
         """What the audit says of changes made by this request."""
         if request.method not in CHANGING_METHODS:
             yield
@@ -102,15 +109,15 @@ class TenantMiddleware:
         with scoping.because(user=user_id, url=request.path_info, method=request.method, request_id=get_contextvars().get("request_id")):
             yield
 
-    def is_staff(self, request: HttpRequest) -> bool:
+    def is_staff(self, request: MemberRequest) -> bool:
         return request.user.is_active and request.user.is_staff
 
-    def finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    def finish(self, request: MemberRequest, response: HttpResponseBase) -> HttpResponseBase:
         if ADMIN_PATH.match(request.path_info):
-            response._csp_replace = settings.ADMIN_CONTENT_SECURITY_POLICY
+            response._csp_replace = settings.ADMIN_CONTENT_SECURITY_POLICY  # type: ignore[attr-defined]  # read by django-csp
         return response
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+    def process_exception(self, request: MemberRequest, exception: Exception) -> None:
         """The door's refusals, in Django's terms."""
         if isinstance(exception, access.NotFound):
             raise Http404(str(exception)) from exception

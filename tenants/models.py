@@ -4,6 +4,7 @@ Table, column, index and constraint names are the specification's where it gives
 """
 
 from datetime import datetime
+from typing import Any
 
 import pghistory
 from django.apps import apps
@@ -173,7 +174,7 @@ class Department(TenantModel, Timestamped):
 def same_organization(row: TenantModel, *names: str) -> None:
     """Raises `ValidationError` where a row points at another organization's row; the database refuses it too."""
     for name in names:
-        field = row._meta.get_field(name)
+        field: Any = row._meta.get_field(name)
         if getattr(row, field.attname) is None:
             continue
         try:
@@ -187,7 +188,7 @@ def same_organization(row: TenantModel, *names: str) -> None:
 # People ----------------------------------------------------------------------------------------------------------------
 
 
-class UserManager(BaseUserManager):
+class UserManager(BaseUserManager["User"]):
     """Makes accounts with a normalised email."""
 
     def create_user(self, email: str, password: str | None = None, **fields) -> "User":
@@ -257,7 +258,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS = []
 
     class Meta:
         db_table = "users"
@@ -293,7 +294,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.first_name or self.name
 
     @property
-    def is_active(self) -> bool:
+    def is_active(self) -> bool:  # type: ignore[override]  # Django's is a class attribute
         """May sign in. Suspended, deactivated and deleted accounts may not."""
         return self.current_account_status in MAY_SIGN_IN and self.deleted_at is None
 
@@ -398,12 +399,8 @@ class Employee(TenantModel, Timestamped):
         constraints = [
             *TenantModel.Meta.constraints,
             # Finds the row that an import means.
-            models.UniqueConstraint(
-                fields=["organization", "number"], condition=~Q(number=""), name="uq_employees_organization_number"
-            ),
-            models.UniqueConstraint(
-                fields=["organization", "email"], condition=~Q(email=""), name="uq_employees_organization_email"
-            ),
+            models.UniqueConstraint(fields=["organization", "number"], condition=~Q(number=""), name="uq_employees_organization_number"),
+            models.UniqueConstraint(fields=["organization", "email"], condition=~Q(email=""), name="uq_employees_organization_email"),
             models.CheckConstraint(condition=Q(email=Lower("email")), name="ck_employees_email_lower"),
         ]
         indexes = [
@@ -558,7 +555,7 @@ class ApiKey(TenantModel):
         return f"{self.name} ({self.prefix}…)"
 
     def clean(self) -> None:
-        if self.organization_id is None and self.membership_id is not None:
+        if not hasattr(self, "organization") and hasattr(self, "membership"):
             self.organization_id = self.membership.organization_id
         same_organization(self, "membership")
 

@@ -12,7 +12,7 @@ from import_export.results import RowResult
 
 from tenants import scoping
 from tenants.choices import EmploymentStatus, ZodiacSign
-from tenants.models import Branch, Department, Employee, Membership, Organization
+from tenants.models import Branch, Department, Employee, Membership
 from tenants.roles import Role
 from tenants.services import accounts, organizations
 
@@ -57,7 +57,7 @@ class Figures(widgets.Widget):
             try:
                 return json.loads(text)
             except ValueError as error:
-                raise ValueError('This is not JSON. Write: goals reached=92; on-time delivery=0.87') from error
+                raise ValueError("This is not JSON. Write: goals reached=92; on-time delivery=0.87") from error
         found: dict[str, Any] = {}
         for part in filter(str.strip, text.split(";")):
             name, equals, figure = part.partition("=")
@@ -148,7 +148,7 @@ class PeopleResource(resources.ModelResource):
 
     def __init__(
         self,
-        organization: Organization | None = None,
+        organization: Any = None,
         create_places: bool = False,
         on_row: Callable[[RowResult], None] | None = None,
         **kwargs: Any,
@@ -157,7 +157,7 @@ class PeopleResource(resources.ModelResource):
         self.organization = organization
         self.create_places = create_places
         self.on_row = on_row
-        self.seen: dict[Any, int] = {}
+        self.seen: dict[Any, int | None] = {}
 
     # The file as a whole.
 
@@ -204,21 +204,21 @@ class PeopleResource(resources.ModelResource):
         return Employee(organization=self.organization)
 
     def before_import_row(self, row: Any, row_number: int | None = None, **kwargs: Any) -> None:
-        key = str(row.get("number") or "").strip() or str(row.get("email") or "").strip().lower()
+        key: Any = str(row.get("number") or "").strip() or str(row.get("email") or "").strip().lower()
         key = key or tuple(str(row.get(name) or "").strip().lower() for name in ("first_name", "last_name"))
         if (earlier := self.seen.setdefault(key, row_number)) != row_number:
             raise ValidationError(f"Row {earlier} names this person already. Remove one of the two.")
 
-    def import_field(self, field: fields.Field, instance: Employee, row: Any, is_m2m: bool = False, **kwargs: Any) -> None:
+    def import_field(self, field: fields.Field, instance: Any, row: Any, is_m2m: bool = False, **kwargs: Any) -> None:
         if field.column_name in ("branch", "department", "role"):
             return  # `import_instance` puts the person in their place
         if not instance._state.adding and not str(row.get(field.column_name) or "").strip():
             return
         super().import_field(field, instance, row, is_m2m, **kwargs)
 
-    def import_instance(self, instance: Employee, row: Any, **kwargs: Any) -> None:
+    def import_instance(self, instance: Any, row: Any, **kwargs: Any) -> None:
         super().import_instance(instance, row, **kwargs)
-        errors: dict[str, ValidationError] = {}
+        errors: dict[str, Any] = {}
         try:
             self._place(instance, row)
         except ValidationError as error:
@@ -233,7 +233,7 @@ class PeopleResource(resources.ModelResource):
         if errors:
             raise ValidationError(errors)
 
-    def _place(self, instance: Employee, row: Any) -> None:
+    def _place(self, instance: Any, row: Any) -> None:
         """Puts the employee where the row says, if it has these columns."""
         branch_name, department_name = (str(row.get(name) or "").strip() for name in ("branch", "department"))
         if not branch_name and not department_name:
@@ -265,26 +265,28 @@ class PeopleResource(resources.ModelResource):
             made.branch = branch
             self.departments[branch.pk, name.lower()] = made
             return made
-        raise ValidationError({"department": f"There is no department “{name}”. Make it first, or name its branch and let the import make it."})
+        raise ValidationError(
+            {"department": f"There is no department “{name}”. Make it first, or name its branch and let the import make it."}
+        )
 
-    def validate_instance(self, instance: Employee, import_validation_errors: Any = None, validate_unique: bool = True) -> None:
+    def validate_instance(self, instance: Any, import_validation_errors: Any = None, validate_unique: bool = True) -> None:
         super().validate_instance(instance, import_validation_errors, validate_unique)
         if getattr(instance, "_wanted_role", ""):
             self._check_role(instance)
 
-    def _check_role(self, instance: Employee) -> None:
+    def _check_role(self, instance: Any) -> None:
         if instance._wanted_role == Role.LEADER and instance.branch_id is None:
             raise ValidationError({"branch": "A leader leads a branch. Name it."})
         if instance._wanted_role == Role.MANAGER and instance.department_id is None:
             raise ValidationError({"department": "A manager manages a department. Name it."})
 
-    def skip_row(self, instance: Employee, original: Employee, row: Any, import_validation_errors: Any = None) -> bool:
+    def skip_row(self, instance: Any, original: Employee, row: Any, import_validation_errors: Any = None) -> bool:
         if import_validation_errors or not self._has_wanted_place(instance):
             return False
         same = (instance.branch_id, instance.department_id) == (original.branch_id, original.department_id)
         return same and super().skip_row(instance, original, row, import_validation_errors)
 
-    def _has_wanted_place(self, instance: Employee) -> bool:
+    def _has_wanted_place(self, instance: Any) -> bool:
         """True if the person belongs to the organization as the row says already, or the row does not ask for it."""
         role = getattr(instance, "_wanted_role", "")
         if not role:
@@ -293,13 +295,11 @@ class PeopleResource(resources.ModelResource):
         place = places.filter(branch=instance.branch, department=instance.department).first()
         return place is not None and place.user_id == instance.user_id
 
-    def do_instance_save(self, instance: Employee, is_create: bool) -> None:
+    def do_instance_save(self, instance: Any, is_create: bool) -> None:
         with transaction.atomic():  # a row that the database refuses does not take the others with it
             if role := getattr(instance, "_wanted_role", ""):
                 user, _ = accounts.get_or_create(instance.email, first_name=instance.first_name, last_name=instance.last_name)
-                accounts.add_member(
-                    self.organization, user=user, role=Role(role), branch=instance.branch, department=instance.department
-                )
+                accounts.add_member(self.organization, user=user, role=Role(role), branch=instance.branch, department=instance.department)
                 instance.user = user
             instance.save()
 
@@ -310,10 +310,10 @@ class PeopleResource(resources.ModelResource):
     # Showing and exporting.
 
     def dehydrate_branch(self, employee: Employee) -> str:
-        return employee.branch.name if employee.branch_id else ""
+        return employee.branch.name if employee.branch else ""
 
     def dehydrate_department(self, employee: Employee) -> str:
-        return employee.department.name if employee.department_id else ""
+        return employee.department.name if employee.department else ""
 
     def dehydrate_role(self, employee: Employee) -> str:
         return getattr(employee, "_wanted_role", "")

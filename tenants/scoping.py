@@ -56,7 +56,7 @@ class TenantQuery(sql.Query):
 def require_scope(query: sql.Query) -> None:
     """Raises `UnscopedQuery` unless the query names an organization, and the one that row-level security acts for."""
     wanted = getattr(query, "tenant_scope", None)
-    name = query.model.__name__
+    name = getattr(query.model, "__name__", "these rows")
     if wanted is None:
         raise UnscopedQuery(
             f"This query on {name} does not say whose rows it wants. Write {name}.objects.for_tenant(organization), or "
@@ -73,6 +73,8 @@ def require_scope(query: sql.Query) -> None:
 
 class TenantQuerySet(models.QuerySet):
     """Fails closed: reading, counting, updating and deleting raise `UnscopedQuery` before `for_tenant`."""
+
+    query: TenantQuery
 
     def __init__(self, model: Any = None, query: Any = None, using: Any = None, hints: Any = None) -> None:
         super().__init__(model, query or TenantQuery(model), using, hints)
@@ -111,13 +113,13 @@ class TenantQuerySet(models.QuerySet):
 
     def _update(self, values: Any) -> int:
         require_scope(self.query)
-        return super()._update(values)
+        return super()._update(values)  # type: ignore[misc]  # the stubs do not know it
 
     def delete(self) -> Any:
         require_scope(self.query)
         return super().delete()
 
-    def _raw_delete(self, using: str) -> int:
+    def _raw_delete(self, using: str | None) -> int:
         require_scope(self.query)
         return super()._raw_delete(using)
 
@@ -208,8 +210,8 @@ def tenant_of(query: Mapping[str, Any]) -> str | None:
 def refuse_foreign_stages(pipeline: Any) -> None:
     """Raises `UnscopedQuery` for an aggregation that leaves its collection, however deep the stage is."""
     if isinstance(pipeline, Mapping):
-        if stages := FOREIGN_STAGES & pipeline.keys():
-            raise UnscopedQuery(f"{stages.pop()} reaches past the organization. Ask each collection for itself.")
+        if stages := sorted(FOREIGN_STAGES.intersection(pipeline)):
+            raise UnscopedQuery(f"{stages[0]} reaches past the organization. Ask each collection for itself.")
         pipeline = list(pipeline.values())
     if isinstance(pipeline, Sequence) and not isinstance(pipeline, str | bytes):
         for part in pipeline:

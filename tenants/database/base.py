@@ -8,7 +8,7 @@ Not for PgBouncer in transaction mode: there, two statements may reach two sessi
 """
 
 import threading
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 from django.conf import settings
@@ -19,6 +19,11 @@ from django.db.utils import ProgrammingError
 from psycopg.pq import TransactionStatus
 
 from tenants import acting
+
+if TYPE_CHECKING:
+    AnyCursor = psycopg.ClientCursor[Any]
+else:
+    AnyCursor = object
 
 TELL = (
     "SELECT set_config('rls.current_tenant', %s, false), set_config('rls.is_admin', %s, false),"
@@ -33,7 +38,13 @@ class Told(NamedTuple):
     provisional: bool
 
 
-def tell(connection: psycopg.Connection) -> None:
+class Connection(psycopg.Connection):
+    """psycopg's, with our note on it (never made by us: this only names the note)."""
+
+    _parley_told: Told | None
+
+
+def tell(connection: Connection) -> None:
     """Tells the session whom it acts for, where that changed. Costs a round trip then, nothing otherwise."""
     status = connection.info.transaction_status
     if status == TransactionStatus.INERROR:
@@ -47,13 +58,13 @@ def tell(connection: psycopg.Connection) -> None:
     connection._parley_told = Told(scope, provisional=connection.info.transaction_status != TransactionStatus.IDLE)
 
 
-def forget(connection: psycopg.Connection | None) -> None:
+def forget(connection: Connection | None) -> None:
     """What the session was told is no longer certain: the next statement tells it again."""
     if connection is not None:
         connection._parley_told = None
 
 
-def wipe(connection: psycopg.Connection) -> None:
+def wipe(connection: Connection) -> None:
     """Runs when a connection goes back to its pool: no tenant stays in the session."""
     told = getattr(connection, "_parley_told", None)
     if told is not None and told.scope == acting.NOBODY and not told.provisional:
@@ -64,8 +75,11 @@ def wipe(connection: psycopg.Connection) -> None:
     connection._parley_told = Told(acting.NOBODY, provisional=False)
 
 
-class TellingMixin:
+class TellingMixin(AnyCursor):
     """A cursor that tells its session the tenant before it sends anything."""
+
+    if TYPE_CHECKING:
+        connection: Connection
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
         tell(self.connection)
@@ -132,7 +146,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         role = settings.DATABASE_ROLE
         # The pool configures its connections, in threads of its own, with the method of whichever wrapper made it first: what that
         # one acts as now is not for the pool, which would hand an owner's connection to somebody else.
-        is_owners = self.as_owner and threading.get_ident() == self._thread_ident
+        is_owners = self.as_owner and threading.get_ident() == self._thread_ident  # type: ignore[attr-defined]
         if not role or is_owners or self.alias == NO_DB_ALIAS:
             return False
         try:
@@ -149,17 +163,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _rollback(self) -> None:
         forget(self.connection)
-        super()._rollback()
+        super()._rollback()  # type: ignore[misc]  # the stubs do not know it
 
     def _savepoint_rollback(self, sid: str) -> None:
-        super()._savepoint_rollback(sid)
+        super()._savepoint_rollback(sid)  # type: ignore[misc]
         forget(self.connection)
 
     def _commit(self) -> None:
         connection = self.connection
         # COMMIT of a failed transaction is a rollback, and says nothing about it.
         sound = connection is not None and connection.info.transaction_status == TransactionStatus.INTRANS
-        super()._commit()
+        super()._commit()  # type: ignore[misc]
         told = getattr(connection, "_parley_told", None)
         if sound and told is not None:
             connection._parley_told = told._replace(provisional=False)

@@ -6,6 +6,7 @@ row-level security.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -22,7 +23,7 @@ def as_owner(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     Row-level security is forced, so it holds for the owner too (unless that is a superuser): moving tenants' rows still needs a
     `scoping.tenant(…)` or `scoping.across_tenants(…)`. Outside a transaction the connection is opened anew, beside the pool.
     """
-    connection = connections[using]
+    connection: Any = connections[using]
     if connection.as_owner or not settings.DATABASE_ROLE:
         yield
         return
@@ -64,13 +65,9 @@ def grant(*, using: str = DEFAULT_DB_ALIAS, missing_ok: bool = False) -> None:
         if cursor.fetchone() is None:
             if missing_ok:
                 return
-            raise DatabaseRoleMissing(
-                f"The database has no role {settings.DATABASE_ROLE!r}. Migrate the app `tenants`, which creates it."
-            )
+            raise DatabaseRoleMissing(f"The database has no role {settings.DATABASE_ROLE!r}. Migrate the app `tenants`, which creates it.")
         # No TRUNCATE: row-level security does not look at it.
-        cursor.execute(
-            sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}").format(role)
-        )
+        cursor.execute(sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}").format(role))
         cursor.execute(sql.SQL("GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {}").format(role))
 
 

@@ -19,13 +19,15 @@ BEGIN
         EXCEPTION
             WHEN duplicate_object OR unique_violation THEN NULL;  -- another database's migration was quicker
             WHEN insufficient_privilege THEN
-                RAISE EXCEPTION 'The login role % may not create roles. Have an administrator run: CREATE ROLE % NOLOGIN NOSUPERUSER NOBYPASSRLS; GRANT % TO %;',
+                RAISE EXCEPTION 'The login role % may not create roles. Have an administrator run: '
+                    'CREATE ROLE % NOLOGIN NOSUPERUSER NOBYPASSRLS; GRANT % TO %;',
                     current_user, role, role, current_user USING ERRCODE = 'insufficient_privilege';
         END;
     END IF;
     SELECT * INTO found FROM pg_roles WHERE rolname = role;
     IF found.rolsuper OR found.rolbypassrls THEN
-        RAISE EXCEPTION 'The role % is a superuser or has BYPASSRLS, so row-level security would not hold. Run: ALTER ROLE % NOSUPERUSER NOBYPASSRLS;', role, role;
+        RAISE EXCEPTION 'The role % is a superuser or has BYPASSRLS, so row-level security would not hold. '
+            'Run: ALTER ROLE % NOSUPERUSER NOBYPASSRLS;', role, role;
     END IF;
     IF role <> current_user AND NOT pg_has_role(current_user, role, 'SET') THEN
         BEGIN

@@ -74,9 +74,7 @@ def align_email_address(user: User) -> None:
     """After staff changed an account: its address is the primary one for sign-in, verified where the account says so."""
     with transaction.atomic():
         EmailAddress.objects.filter(user=user, primary=True).exclude(email=user.email).delete()
-        EmailAddress.objects.update_or_create(
-            user=user, email=user.email, defaults={"primary": True, "verified": user.is_email_verified}
-        )
+        EmailAddress.objects.update_or_create(user=user, email=user.email, defaults={"primary": True, "verified": user.is_email_verified})
 
 
 def suspend(user: User) -> None:

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Model
-
 from tenants import scoping
 from tenants.choices import AccessKind
 from tenants.models import AccessRecord, Membership, User
@@ -46,12 +44,12 @@ def record_access(
         )
 
 
-def changes_of(row: Model) -> list[Change]:
+def changes_of(row: Any) -> list[Change]:
     """Everything that ever happened to this row, newest first. Acts for whom the caller acts."""
     history = type(row).pgh_event_model
     events = list(history.objects.filter(pgh_obj_id=row.pk).select_related("pgh_context").order_by("pgh_id"))
     columns = [field.attname for field in history._meta.concrete_fields if not field.name.startswith("pgh_")]
-    user_ids = {(event.pgh_context.metadata if event.pgh_context else {}).get("user") for event in events} - {None}
+    user_ids: set[str] = {event.pgh_context.metadata.get("user", "") for event in events if event.pgh_context} - {""}
     users = {str(user.pk): user for user in User.objects.filter(pk__in=user_ids)}
     found: list[Change] = []
     known: dict[str, Any] = {}

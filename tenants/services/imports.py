@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from import_export.results import RowResult
-from tablib import Dataset
+from tablib import Dataset  # type: ignore[import-untyped]
 
 from tenants.errors import TenantsError
 from tenants.models import Organization
@@ -61,9 +61,7 @@ def import_people(
     on_row: Callable[[], Any] | None = None,
 ) -> Imported:
     """Imports all rows, or none where one has a problem. `on_row` is called after each row."""
-    resource = PeopleResource(
-        organization=organization, create_places=create_places, on_row=(lambda result: on_row()) if on_row else None
-    )
+    resource = PeopleResource(organization=organization, create_places=create_places, on_row=(lambda result: on_row()) if on_row else None)
     result = resource.import_data(dataset, dry_run=dry_run, raise_errors=False, rollback_on_validation_errors=True)
     problems = [RowProblem(row=0, column="", sentence=str(error.error)) for error in result.base_errors]
     for number, errors in () if problems else result.row_errors():

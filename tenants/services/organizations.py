@@ -53,9 +53,7 @@ def suspend(organization: Organization) -> int:
 
 def reinstate(organization: Organization) -> None:
     """Its people may sign in again."""
-    Organization.objects.filter(pk=organization.pk).update(
-        status=OrganizationStatus.ACTIVE, suspended_at=None, updated_at=timezone.now()
-    )
+    Organization.objects.filter(pk=organization.pk).update(status=OrganizationStatus.ACTIVE, suspended_at=None, updated_at=timezone.now())
     organization.refresh_from_db()
 
 

@@ -48,7 +48,14 @@ def test_each_role_sees_its_own_places(cast):
 
 def test_an_employee_outside_ones_reach_is_as_if_missing(cast):
     with scoping.tenant(cast.acme):
-        for employee_id in (cast.employees["Wim Wolf"].pk, cast.strangers["Hank Scorpio"].pk, uuid.uuid4(), "nonsense", {"$ne": None}, None):
+        for employee_id in (
+            cast.employees["Wim Wolf"].pk,
+            cast.strangers["Hank Scorpio"].pk,
+            uuid.uuid4(),
+            "nonsense",
+            {"$ne": None},
+            None,
+        ):
             with pytest.raises(access.NotFound):
                 access.employee_for(cast.mona.membership, employee_id)
         assert access.employee_for(cast.mona.membership, str(cast.employees["Erik Ek"].pk)).name == "Erik Ek"

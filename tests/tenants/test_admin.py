@@ -124,7 +124,12 @@ def test_other_apps_pages_work_too(model, staff):
 def test_filters_work(model, staff, cast):
     for name in admin.site._registry[model].list_filter:
         field = name[0] if isinstance(name, tuple) else name
-        value = {"organization": str(cast.acme.pk), "branch": str(cast.north.pk), "department": str(cast.sales.pk), "user": str(cast.sam.pk)}
+        value = {
+            "organization": str(cast.acme.pk),
+            "branch": str(cast.north.pk),
+            "department": str(cast.sales.pk),
+            "user": str(cast.sam.pk),
+        }
         suffix = "__id__exact" if field in value else "__exact"
         assert staff.get(page(model, "changelist"), {field + suffix: value.get(field, "x")}).status_code in (200, 302), field
 
@@ -208,7 +213,9 @@ def test_an_employee_cannot_be_put_into_another_organizations_branch(staff, cast
 
 
 def test_the_key_is_shown_once_and_only_its_hash_is_kept(staff, cast):
-    answer = staff.post(page(ApiKey, "add"), {"membership": str(cast.olive.membership.pk), "name": "Nightly", "expires_at_0": "", "expires_at_1": ""})
+    answer = staff.post(
+        page(ApiKey, "add"), {"membership": str(cast.olive.membership.pk), "name": "Nightly", "expires_at_0": "", "expires_at_1": ""}
+    )
     assert answer.status_code == 200
     key = re.search(r">(parley_[\w-]+)<", answer.content.decode())[1]
     with scoping.tenant(cast.acme):
@@ -238,7 +245,11 @@ def test_staff_edit_who_may_do_what(staff, cast):
     staff.post(page(Grant, "delete", grant.pk), {"post": "yes"})
     answer = staff.post(page(Grant, "add"), {"role": "guest", "permission": str(Permission.objects.get(code="supervisor:chat:read").pk)})
     assert answer.status_code == 302
-    assert set(Grant.objects.filter(role="guest", permission__code__in=["chat:message:send", "supervisor:chat:read"]).values_list("permission__code", flat=True)) == {"supervisor:chat:read"}
+    assert set(
+        Grant.objects.filter(role="guest", permission__code__in=["chat:message:send", "supervisor:chat:read"]).values_list(
+            "permission__code", flat=True
+        )
+    ) == {"supervisor:chat:read"}
 
 
 def test_the_history_says_who_changed_what_and_why(staff, cast):

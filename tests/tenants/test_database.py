@@ -1,6 +1,7 @@
 """The database backend: a session acts for the tenant that the code acts for, whatever happened to its connection before."""
 
 import threading
+from importlib import import_module
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -8,6 +9,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, ProgrammingError, connection, connections, transaction
 from django.db.models import Count
 from django.test import override_settings
+from psycopg import sql
 
 from tenants import scoping
 from tenants.database import roles
@@ -400,7 +402,55 @@ def test_a_scoped_query_needs_the_scope_it_names(cast):
     """Otherwise row-level security would silently give nothing."""
     with pytest.raises(scoping.UnscopedQuery, match="we act for nobody"):
         Branch.objects.for_tenant(cast.acme).count()
-    with scoping.tenant(cast.globex), pytest.raises(scoping.UnscopedQuery, match="with scoping.tenant"):
+    with scoping.tenant(cast.globex), pytest.raises(scoping.UnscopedQuery, match=r"with scoping\.tenant"):
         Branch.objects.for_tenant(cast.acme).count()
     with scoping.across_tenants("a test"):
         assert Branch.objects.for_tenant(cast.acme).count() == 2
+
+
+# The migration that makes the role -----------------------------------------------------------------------------------------
+
+MAKE = import_module("tenants.migrations.0002_application_role").MAKE
+
+
+def make_role(name):
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL(MAKE).format(role=sql.Literal(name)))
+
+
+@pytest.fixture
+def powerless(db):
+    """Inside, a login role that may make no roles (as a hosted PostgreSQL's usually may not)."""
+    with roles.as_owner(), transaction.atomic():
+        connection.cursor().execute("CREATE ROLE powerless")
+        connection.cursor().execute("SET LOCAL ROLE powerless")
+        yield
+        transaction.set_rollback(True)
+
+
+def test_making_the_role_again_is_safe(db):
+    with roles.as_owner():
+        make_role("parley_app")
+        make_role("parley_app")
+
+
+def test_without_the_right_to_make_roles_the_migration_says_what_to_run(powerless):
+    with (
+        pytest.raises(ProgrammingError, match=r"may not create roles\. Have .* run: CREATE ROLE brand_new NOLOGIN"),
+        transaction.atomic(),
+    ):
+        make_role("brand_new")
+
+
+def test_without_the_right_to_act_as_the_role_the_migration_says_what_to_run(powerless):
+    with (
+        pytest.raises(ProgrammingError, match=r"may not act as parley_app\. Have .* run: GRANT parley_app TO powerless;"),
+        transaction.atomic(),
+    ):
+        make_role("parley_app")
+
+
+def test_a_role_that_looks_past_row_level_security_is_refused(db):
+    with roles.as_owner(), pytest.raises(DatabaseError, match="ALTER ROLE all_seeing NOSUPERUSER NOBYPASSRLS"), transaction.atomic():
+        connection.cursor().execute("CREATE ROLE all_seeing BYPASSRLS")
+        make_role("all_seeing")

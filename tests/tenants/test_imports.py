@@ -34,7 +34,12 @@ def people(organization):
     with scoping.tenant(organization):
         rows = Employee.objects.for_tenant(organization).select_related("branch", "department", "user")
         return sorted(
-            (row.name, row.branch.name if row.branch else "", row.department.name if row.department else "", row.user.email if row.user else "")
+            (
+                row.name,
+                row.branch.name if row.branch else "",
+                row.department.name if row.department else "",
+                row.user.email if row.user else "",
+            )
             for row in rows
         )
 
@@ -136,7 +141,9 @@ def test_a_bad_row_is_told_and_nothing_is_imported(cast, row, column, sentence):
 
 def test_a_person_named_twice_is_told(cast):
     done = run(cast.acme, HEADER + "Nora,Nord,n@a.example,,,,\nNora,Nord,N@A.example,,,,\n")
-    assert [(problem.row, problem.sentence) for problem in done.problems] == [(2, "Row 1 names this person already. Remove one of the two.")]
+    assert [(problem.row, problem.sentence) for problem in done.problems] == [
+        (2, "Row 1 names this person already. Remove one of the two.")
+    ]
 
 
 def test_figures_and_scores_are_checked(cast):
@@ -176,8 +183,12 @@ def test_spreadsheets_write_semicolons_and_a_mark(cast):
     assert (done.added, done.problems) == (1, ())
 
 
-@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(st.text(max_size=20) | st.sampled_from(["owner", "North", "a@b.example"]), min_size=7, max_size=7), min_size=1, max_size=4))
+@hypothesis_settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.lists(st.text(max_size=20) | st.sampled_from(["owner", "North", "a@b.example"]), min_size=7, max_size=7), min_size=1, max_size=4
+    )
+)
 def test_no_table_whatever_breaks_the_import(cast, rows):
     """Every table is imported, or told what is wrong with it; never an exception that has no name."""
     table = HEADER + "\n".join(",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows)

@@ -143,9 +143,7 @@ def test_a_new_password_ends_other_sessions_and_is_announced(cast, client, heard
     sign_in(client, "olive@acme.example")
     sign_in(other, "olive@acme.example")
     with django_capture_on_commit_callbacks(execute=True):
-        client.post(
-            "/accounts/password/change/", {"oldpassword": PASSWORD, "password1": "another-horse-9", "password2": "another-horse-9"}
-        )
+        client.post("/accounts/password/change/", {"oldpassword": PASSWORD, "password1": "another-horse-9", "password2": "another-horse-9"})
     assert (str(cast.olive.user.pk), None) in heard
     assert not is_signed_in(other)
 

@@ -8,6 +8,6 @@ from tenants.database import roles
 
 
 class Command(flush.Command):
-    def handle(self, **options: Any) -> str | None:
+    def handle(self, **options: Any) -> None:
         with roles.as_owner(using=options["database"]):
-            return super().handle(**options)
+            super().handle(**options)

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import IO, cast
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 from rich.console import Console
@@ -17,7 +18,8 @@ PROBLEMS_SHOWN = 50
 
 class Command(BaseCommand):
     help = (
-        "Imports people from a CSV file: employees, and with a role also accounts and memberships. All rows, or none where one has a problem. "
+        "Imports people from a CSV file: employees, and with a role also accounts and memberships. "
+        "All rows, or none where one has a problem. "
         "Exit codes: 0 done, 1 problems in rows (nothing imported), 2 the file or the organization cannot be used."
     )
 
@@ -59,6 +61,6 @@ class Command(BaseCommand):
         table = Table("Row", "Column", "Problem")
         for problem in imported.problems[:PROBLEMS_SHOWN]:
             table.add_row(str(problem.row or "–"), problem.column, problem.sentence)
-        Console(file=self.stderr._out, width=120).print(table)
+        Console(file=cast(IO[str], self.stderr), width=120).print(table)
         if len(imported.problems) > PROBLEMS_SHOWN:
             self.stderr.write(f"… and {len(imported.problems) - PROBLEMS_SHOWN} more.")
