@@ -15,7 +15,7 @@ from tests.mongo_commands import watcher
 ALLOWED_ACROSS = {
     "a test empties the store": "tests start from nothing",
     "a worker renews all its leases at once": "one look at what it writes, by ids of its own; each is written by its organization",
-    "the sweeper looks for answers that nobody works on": "it moves on whatever organization's answers are stuck, each then by its organization",
+    "the sweeper looks for answers that nobody works on": "whatever organization they are of; each is then moved on by its own",
 }
 
 # Commands about collections, not documents.
