@@ -1,14 +1,16 @@
 """`manage.py prepare`: everything that must be true of the stores before Parley serves. Safe to run twice, and at each deployment."""
 
+from typing import Any
+
 from django.core.management import BaseCommand, CommandParser, call_command
 
-STEPS = (
+STEPS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("migrate", "Tables in PostgreSQL", {"interactive": False, "verbosity": 0}),
     ("maintain_partitions", "Partitions of the days ahead", {}),
     ("mongo_migrate", "Collections and indexes in MongoDB", {}),
     ("sync_schedule", "Periodic tasks", {}),
 )
-DEMO = ("seed_demo", "Demo organizations", {})
+DEMO: tuple[str, str, dict[str, Any]] = ("seed_demo", "Demo organizations", {})
 
 
 class Command(BaseCommand):
