@@ -8,9 +8,12 @@ from tenants.database import roles
 
 
 class Command(migrate.Command):
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Around the checks too, which ask the database before there is anybody else to act as."""
+        with roles.as_owner(using=options["database"]):
+            return super().execute(*args, **options)
+
     def handle(self, *args: Any, **options: Any) -> str | None:
-        using = options["database"]
-        with roles.as_owner(using=using):
-            result = super().handle(*args, **options)
-            roles.grant(using=using, missing_ok=bool(options["app_label"]))
+        result = super().handle(*args, **options)
+        roles.grant(using=options["database"], missing_ok=bool(options["app_label"]))
         return result
