@@ -6,6 +6,7 @@ from django.core.management import BaseCommand, CommandParser, call_command
 
 STEPS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("migrate", "Tables in PostgreSQL", {"interactive": False, "verbosity": 0}),
+    ("check", "The role that Parley acts as", {"databases": ["default"], "tags": ["database"]}),
     ("maintain_partitions", "Partitions of the days ahead", {}),
     ("mongo_migrate", "Collections and indexes in MongoDB", {}),
     ("sync_schedule", "Periodic tasks", {}),
