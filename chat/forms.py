@@ -79,7 +79,10 @@ class QuestionForm(forms.Form):
 
     def clean_text(self) -> str:
         """Forms send CRLF, sockets LF: the same text under the same `client_id` must be the same."""
-        return self.cleaned_data["text"].replace("\r\n", "\n")
+        text: str = self.cleaned_data["text"].replace("\r\n", "\n")
+        if not text.strip():
+            raise forms.ValidationError(self.fields["text"].error_messages["required"])
+        return text
 
 
 class StartForm(QuestionForm):
@@ -137,7 +140,7 @@ class FilterForm(forms.Form):
 
 
 class EarlierForm(forms.Form):
-    before = forms.IntegerField(min_value=1, required=False)
+    before = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
 
 
 class FindForm(forms.Form):

@@ -440,6 +440,7 @@ def _render(request: HttpRequest, membership: Membership, template: str, *, here
     shared = {
         "membership": membership,
         "memberships": people_access.memberships_of(request.user),
+        "may_read": _may_read(membership),
         "may_start": roles.may(membership, "chat:conversation:create"),
         "consultation_types": CHOICES,
         "here": here,

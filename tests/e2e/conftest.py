@@ -126,9 +126,7 @@ def world(_running_site: Site, upstream: Upstream, stores) -> World:
     # The site's processes know only the real hasher, not the quick one of the other tests.
     User.objects.update(password=_password())
     with scoping.tenant(cast.acme):
-        started = conversations.start(
-            cast.olive.membership, type="employee_specific", subject_employee_ids=[cast.employees["Erik Ek"].pk]
-        )
+        started = conversations.start(cast.olive.membership, type="employee_specific", subject_employee_ids=[cast.employees["Erik Ek"].pk])
     return World(site=_running_site, upstream=upstream, cast=cast, conversation_id=started.id)
 
 
@@ -171,5 +169,3 @@ async def sign_in(page: Page, site: Site, email: str) -> None:
         await page.wait_for_url(f"{site.url}/o/**")
     except TimeoutError:
         pytest.fail(f"Signing in did not work. The page says: {await page.inner_text('body')}\n{site.logs()}")
-
-

@@ -72,6 +72,7 @@ async def test_a_question_survives_the_tab(context, page, world, interrupted):
 async def test_the_socket_is_cut_again_and_again_and_the_answer_is_whole(page, world):
     """Every connection lets a few more frames through than the one before."""
     allowed = iter(range(3, 1_000, 3))
+    closing = set()
 
     def relay(socket):
         left = next(allowed)
@@ -81,13 +82,16 @@ async def test_the_socket_is_cut_again_and_again_and_the_answer_is_whole(page, w
             nonlocal left
             left -= 1
             if left < 0:
-                asyncio.ensure_future(server.close())
-                asyncio.ensure_future(socket.close(code=1012))
+                cut(server, socket)
             else:
                 socket.send(frame)
 
         server.on_message(pass_on)
-        server.on_close(lambda code, reason: asyncio.ensure_future(socket.close(code=1012)))
+        server.on_close(lambda code, reason: cut(socket))
+
+    def cut(*ends):
+        for end in ends:
+            closing.add(asyncio.ensure_future(end.close(code=1012)))
 
     await page.route_web_socket(re.compile("/ws/o/"), relay)
     world.upstream.behave(LONG, size=7, pause=0.03)
@@ -112,7 +116,7 @@ async def test_without_any_socket_questions_go_by_request_and_answers_are_fetche
     world.upstream.behave(LONG, hold_after=300)
     await ask(page, "Again?")
     await expect(answer(page)).to_contain_text("Paragraph 3", timeout=15_000)
-    await answer(page).get_by_role("button", name="Stop").click()
+    await page.get_by_role("button", name="Stop the answer").click()
     await expect(answer(page)).to_have_attribute("data-status", "cancelled", timeout=15_000)
 
 

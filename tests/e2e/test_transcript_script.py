@@ -14,7 +14,11 @@ async def replay(page, steps, *, n=0, messages=(MESSAGE,)):
           const {Transcript} = await import("/static/chat/transcript.js");
           const transcript = new Transcript(n);
           transcript.add(messages);
-          const said = steps.map((step) => ("reset" in step ? (transcript.reset(step.reset, step.messages), "reset") : transcript.apply(step).kind));
+          const said = steps.map((step) => {
+            if (!("reset" in step)) return transcript.apply(step).kind;
+            transcript.reset(step.reset, step.messages);
+            return "reset";
+          });
           const message = transcript.get("a");
           return {said, text: message.text, status: message.status, n: transcript.n};
         }""",

@@ -364,6 +364,7 @@ function begin() {
   transcript.add(thread.messages);
   for (const message of transcript.onTheirWay()) sayMore(message);
   const form = find("composer");
+  if (form) room.dataset.live = "true";
   if (form) composer = new Composer(form, { draftKey: `parley:draft:${user}:${conversation}`, send, stop: stopLatest });
   find("stop-latest")?.addEventListener("click", stopLatest);
   room.addEventListener("click", (event) => {
