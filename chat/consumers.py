@@ -16,7 +16,7 @@ from chat.realtime import stream
 from chat.realtime.doorkeeper import doorkeeper
 from chat.realtime.hub import Listener, hub
 from chat.services import errors, turns
-from config import mongo, redis
+from config import loop, mongo, redis
 from tenants import access as people
 from tenants.authentication import Credential, Principal
 
@@ -84,7 +84,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 raise frames.BadFrame("malformed", "A frame is text, not binary.")
             frame = frames.read(text_data)
             ref = frame.ref
-            await self._do(frame)
+            async with loop.gate():
+                await self._do(frame)
         except frames.BadFrame as error:
             await self._refuse(error.ref, error.code, error.sentence)
         except errors.ChatError as error:

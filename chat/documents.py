@@ -214,10 +214,12 @@ class Message(TenantDocument):
 
     user_id = StringField(db_field="userId", null=True)
     user_role = StringField(db_field="userRole", choices=Role.values, null=True)
+    branch_id = StringField(db_field="branchId", null=True)
+    department_id = StringField(db_field="departmentId", null=True)
     user_name = StringField(db_field="userName", null=True)
     client_id = StringField(db_field="clientId", null=True)
 
-    # An answer names the question it answers and the person with whose rights it is written.
+    # An answer names the question it answers; user, role, branch and department say with whose rights it is written.
     answer_to = StringField(db_field="answerTo", null=True)
     attempt = IntField(default=1, min_value=1)
     lease = EmbeddedDocumentField(Lease, null=True)

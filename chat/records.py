@@ -105,6 +105,8 @@ class MessageRecord:
     created_at: datetime
     user_id: str | None = None
     user_role: str | None = None
+    branch_id: str | None = None
+    department_id: str | None = None
     user_name: str | None = None
     client_id: str | None = None
     answer_to: str | None = None
@@ -142,6 +144,8 @@ class MessageRecord:
             created_at=raw["createdAt"],
             user_id=raw.get("userId"),
             user_role=raw.get("userRole"),
+            branch_id=raw.get("branchId"),
+            department_id=raw.get("departmentId"),
             user_name=raw.get("userName"),
             client_id=raw.get("clientId"),
             answer_to=raw.get("answerTo"),

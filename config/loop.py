@@ -7,17 +7,23 @@ providers belong to a loop, so sharing one loop means sharing their connections;
 import asyncio
 import concurrent.futures
 import contextvars
+import functools
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import uvloop
-from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 
 T = TypeVar("T")
 
+THREADS = 4
+AT_ONCE = 32
+
 _lock = threading.Lock()
+_threads = concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="parley-sql")
+_gates: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]" = weakref.WeakKeyDictionary()
 _loop: asyncio.AbstractEventLoop | None = None
 
 
@@ -51,15 +57,34 @@ def run(coroutine: Coroutine[Any, Any, T], *, timeout: float | None = None) -> T
 
 
 async def in_thread(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    """Runs synchronous code that asks PostgreSQL, for a coroutine: in a thread, which gives its connection back afterwards."""
-    return await sync_to_async(_giving_back, thread_sensitive=False)(function, *args, **kwargs)
+    """Runs synchronous code that asks PostgreSQL, for a coroutine. The code must bear being run twice.
+
+    The threads keep their connections: fetching one from the pool, wiping it and giving it back are round trips of their own. The
+    tenant is told before each statement where it differs (tenants/database), so that none is left over for the next.
+    """
+    context = contextvars.copy_context()
+    work = functools.partial(context.run, _kept, functools.partial(function, *args, **kwargs))
+    return await asyncio.get_running_loop().run_in_executor(_threads, work)
 
 
-def _giving_back(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+def _kept(work: Callable[[], T]) -> T:
     try:
-        return function(*args, **kwargs)
-    finally:
+        return work()
+    except (InterfaceError, OperationalError):
+        connections.close_all()  # the kept connection may be one that died while nobody used it: once more, with a new one
+        return work()
+    except BaseException:
         connections.close_all()
+        raise
+
+
+def gate() -> asyncio.Semaphore:
+    """What a burst queues at, on this event loop, before it asks a store: a thousand at once would all be late, and time out."""
+    running = asyncio.get_running_loop()
+    found = _gates.get(running)
+    if found is None:
+        found = _gates[running] = asyncio.Semaphore(AT_ONCE)
+    return found
 
 
 def _copy_into(result: "concurrent.futures.Future[T]"):

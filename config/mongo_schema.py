@@ -23,7 +23,7 @@ def validator_of(document: type[mongoengine.Document]) -> dict[str, Any]:
     return {"$jsonSchema": _object(document)}
 
 
-def _object(document: type) -> dict[str, Any]:
+def _object(document: Any) -> dict[str, Any]:
     declared = list(document._fields.values())
     schema: dict[str, Any] = {"bsonType": "object"}
     if required := sorted(field.db_field for field in declared if field.required):
@@ -46,7 +46,7 @@ def _field(field: Any) -> dict[str, Any]:
     if isinstance(field, fields.DynamicField):
         return {}
     for kind, names in _TYPES:
-        if isinstance(field, kind):
+        if kind in type(field).__mro__:
             schema: dict[str, Any] = {"bsonType": names if len(names) > 1 else names[0]}
             if field.choices:
                 schema["enum"] = [choice[0] if isinstance(choice, tuple) else choice for choice in field.choices]

@@ -3,6 +3,7 @@
 import ipaddress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import structlog
 from csp.constants import NONE, SELF
@@ -247,6 +248,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Parley <parley@localhost>")
 # Safety ---------------------------------------------------------------------------------------------------------------
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if checked(env.bool, "BEHIND_PROXY", False) else None
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if SECURE_PROXY_SSL_HEADER else 0  # whose address sign-in is limited by
 SECURE_HSTS_SECONDS = 0 if DEBUG else int(timedelta(days=365).total_seconds())
 SECURE_SSL_REDIRECT = checked(env.bool, "SECURE_SSL_REDIRECT", False)
 SECURE_REFERRER_POLICY = "same-origin"
@@ -355,6 +357,7 @@ CHECKPOINT_SECONDS = checked(env.float, "CHECKPOINT_SECONDS", 2.0)  # between tw
 SWEEP_SECONDS = checked(env.float, "SWEEP_SECONDS", 2.0)  # between two looks for answers that nobody works on
 PICKUP_AGAIN_SECONDS = checked(env.float, "PICKUP_AGAIN_SECONDS", 3.0)  # a worker that did not come is called again after this
 PICKUP_SECONDS = checked(env.float, "PICKUP_SECONDS", 12.0)  # an answer nobody has claimed by then is given up with a sentence
+SHUTDOWN_SECONDS = checked(env.float, "SHUTDOWN_SECONDS", 8.0)  # a worker that is asked to end gives its answers this long
 FLUSH_SECONDS = (0.03, 0.075)  # deltas leave together, at least and (under load) at most this far apart
 EVENTS_KEPT = 2_000  # events a conversation's stream holds for resuming
 SOCKET_FRAME_LIMIT = 64 * 1024  # bytes
@@ -367,7 +370,7 @@ if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
     raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}. It is one of DEBUG, INFO, WARNING, ERROR, CRITICAL.")
 if LOG_FORMAT not in ("console", "json"):
     raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}. It is console or json.")
-_BEFORE_RENDERING = [
+_BEFORE_RENDERING: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,

@@ -137,6 +137,8 @@ COLLECTIONS = {
                     "contentType": {"bsonType": "string", "enum": ["text", "structured_data", "report_reference"]},
                     "userId": {"bsonType": ["string", "null"]},
                     "userRole": {"bsonType": ["string", "null"], "enum": ["owner", "leader", "manager", "agent", "guest", None]},
+                    "branchId": {"bsonType": ["string", "null"]},
+                    "departmentId": {"bsonType": ["string", "null"]},
                     "userName": {"bsonType": ["string", "null"]},
                     "clientId": {"bsonType": ["string", "null"]},
                     "answerTo": {"bsonType": ["string", "null"]},

@@ -32,6 +32,7 @@ class Call:
     seq: int
     answer_to: str
     user_id: str
+    rights: tuple[str, str | None, str | None] | None  # role, branch, department of who asked a moment ago; None: look them up
     conversation_type: str
     subject_employee_ids: tuple[str, ...]
     unheard_of: bool = False
@@ -46,10 +47,16 @@ class Call:
             seq=answer.seq,
             answer_to=answer.answer_to or "",
             user_id=answer.user_id or "",
+            rights=None if unheard_of else rights_of(answer),
             conversation_type=conversation.type or "",
             subject_employee_ids=conversation.subject_employee_ids,
             unheard_of=unheard_of,
         )
+
+
+def rights_of(answer: MessageRecord) -> tuple[str, str | None, str | None]:
+    """With whose rights the answer is written, as its question was taken."""
+    return (answer.user_role or "", answer.branch_id, answer.department_id)
 
 
 def push(pipeline: Pipeline, call: Call) -> None:
@@ -60,4 +67,10 @@ def push(pipeline: Pipeline, call: Call) -> None:
 async def wait(client: Redis, *, seconds: float) -> list[Call]:
     """The next calls, oldest first; none after `seconds`."""
     found: Any = await client.blmpop(seconds, 1, keys.CALLS, direction="RIGHT", count=AT_ONCE)
-    return [Call(**orjson.loads(raw)) for raw in found[1]] if found else []
+    return [_read(raw) for raw in found[1]] if found else []
+
+
+def _read(raw: bytes) -> Call:
+    fields = orjson.loads(raw)
+    fields["rights"] = tuple(fields["rights"]) if fields["rights"] else None
+    return Call(**fields)

@@ -13,6 +13,7 @@ A lost lease ends the work silently: whoever took the lease over has the word.
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -32,7 +33,7 @@ from chat.realtime.calls import Call
 from chat.records import MessageRecord
 from chat.services import contexts, totals
 from chat.services.contexts import AnswerContext
-from config import mongo, redis
+from config import loop, mongo, redis
 from config.failpoints import failpoint
 from integrations.providers.base import Code, Finished, ProviderError
 from integrations.services import completions
@@ -46,6 +47,7 @@ SAVE_AGAIN_SECONDS = (0.2, 2.0)
 SHUTDOWN_SECONDS = 8.0
 CALL_SECONDS = 1.0
 STOPS_SECONDS = 0.1
+RIGHTS_SECONDS = 2.0
 BUSY = 60  # answers at once from which on deltas are sent as rarely as they may be
 
 WHY_ACROSS = ACROSS_COMMENT + "a worker renews all its leases at once"
@@ -70,6 +72,7 @@ class Writing:
         "out",
         "pieces",
         "record",
+        "sending",
         "sent",
         "started",
         "stopped",
@@ -88,6 +91,7 @@ class Writing:
         self.task: asyncio.Task | None = None
         self.stopped = False
         self.closing = False
+        self.sending = False  # events of it are on their way to Redis
         self.announce_whole = False
         self.last: MessageRecord | None = None  # the saved end, to be announced after the last delta
         self.out = asyncio.Event()  # set when the end is announced, or was given up because Redis is away
@@ -146,7 +150,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self.writings: dict[str, Writing] = {}
-        self._wake = asyncio.Event()
+        self._sending: set[asyncio.Task] = set()
         self._busy = asyncio.Event()
         self._turn = asyncio.Event()
         self._empty = asyncio.Event()
@@ -177,9 +181,11 @@ class Outbox:
             return False
         return True
 
-    def hurry(self) -> None:
-        """The first text of an answer does not wait for the tick."""
-        self._wake.set()
+    def hurry(self, writing: Writing) -> None:
+        """The first text of an answer, and its end, do not wait for the tick."""
+        task = asyncio.create_task(self._send([writing]))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
 
     async def turn(self) -> None:
         """Waits for the next tick: what a provider sends meanwhile is read then at once, which costs a fraction of reading it piece
@@ -194,13 +200,10 @@ class Outbox:
             self._turn.clear()
             await asyncio.sleep(0)  # every reader takes what has arrived since the last tick, in one piece
             await asyncio.sleep(0)
-            await self._flush()
+            await self._send(list(self.writings.values()))
+            await self._read_stops()
             self._keep(time.monotonic())
-            self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), max(0.001, self.interval - (time.monotonic() - began)))
-            except TimeoutError:
-                pass
+            await asyncio.sleep(max(0.001, self.interval - (time.monotonic() - began)))
 
     @property
     def interval(self) -> float:
@@ -208,13 +211,13 @@ class Outbox:
         least, most = settings.FLUSH_SECONDS
         return least + (most - least) * min(1.0, len(self.writings) / BUSY)
 
-    async def _flush(self) -> None:
-        """Sends what every answer has, in order for each; an answer that has ended is followed by its saved end."""
+    async def _send(self, writings: Iterable[Writing]) -> None:
+        """Sends what these answers have, in order for each; an answer that has ended is followed by its saved end."""
         out: list[tuple[Writing, str]] = []
         drafts: list[events.Draft] = []
-        for writing in self.writings.values():
-            if writing.closing and writing.last is None:
-                continue  # its end is being saved; what is left goes out together with it
+        for writing in writings:
+            if writing.sending or (writing.closing and writing.last is None):
+                continue  # what is left goes out once that is, or together with its end
             text = writing.take()
             if writing.announce_whole and writing.last is None:
                 drafts.append(events.message(self.so_far(writing).as_json()))
@@ -225,36 +228,45 @@ class Outbox:
             if writing.last is not None:
                 drafts.append(events.message(writing.last.as_json()))
                 out.append((writing, ""))
-        client = redis.async_client()
-        not_out = out
+        if not drafts:
+            return
+        for writing, _ in out:
+            writing.sending = True
         try:
-            if drafts:
-                placed = await stream.publish(client, drafts)
-                not_out = []
-                for (writing, text), place in zip(out, placed, strict=True):
-                    if place.n:
-                        writing.n = place.n
-                        writing.sent += len(text)
-                        writing.announce_whole = False
-                    else:  # Redis has forgotten what came before this delta: it is nowhere but here
-                        writing.give_back(text)
-                        writing.announce_whole = True
-                    writing.announced = writing.last is not None
-                failpoint("answer.flushed")
-            if time.monotonic() >= self._stops_at:
-                self._stops_at = time.monotonic() + STOPS_SECONDS
-                stops: Any = await client.smembers(keys.STOPS)
-                for writing in self.writings.values() if stops else ():
-                    if keys.stop(writing.record.id, attempt=writing.record.attempt).encode() in stops:
-                        writing.stop()
+            placed = await stream.publish(redis.async_client(), drafts)
         except redis.AWAY as error:
             log.warning("Redis is away, %d events wait: %s", len(drafts), error)
-            for writing, text in not_out:
+            for writing, text in out:
                 writing.give_back(text)
                 writing.announce_whole = True
-        for writing in {writing for writing, _ in out}:
+        else:
+            for (writing, text), place in zip(out, placed, strict=True):
+                if place.n:
+                    writing.n = place.n
+                    writing.sent += len(text)
+                    writing.announce_whole = False
+                else:  # Redis has forgotten what came before this delta: it is nowhere but here
+                    writing.give_back(text)
+                    writing.announce_whole = True
+                writing.announced = writing.last is not None
+            failpoint("answer.flushed")
+        for writing, _ in out:
+            writing.sending = False
             if writing.last is not None:
                 writing.out.set()
+
+    async def _read_stops(self) -> None:
+        """Stops what somebody wants stopped. The durable wish is read with the checkpoints, too."""
+        if time.monotonic() < self._stops_at:
+            return
+        self._stops_at = time.monotonic() + STOPS_SECONDS
+        try:
+            stops: Any = await redis.async_client().smembers(keys.STOPS)
+        except redis.AWAY:
+            return
+        for writing in self.writings.values() if stops else ():
+            if keys.stop(writing.record.id, attempt=writing.record.attempt).encode() in stops:
+                writing.stop()
 
     @staticmethod
     def so_far(writing: Writing) -> MessageRecord:
@@ -347,16 +359,21 @@ async def produce(call: Call) -> None:
     """
     box = outbox()
     failpoint("answer.received")
-    context = asyncio.create_task(contexts.for_answer(call))
-    try:
-        writing = await _claim(call)
-    except BaseException:
-        context.cancel()
-        raise
-    if writing is None:
-        context.cancel()
-        return
-    failpoint("answer.claimed")
+    async with loop.gate():
+        context = asyncio.create_task(contexts.for_answer(call))
+        try:
+            writing = await _claim(call)
+        except BaseException:
+            context.cancel()
+            raise
+        if writing is None:
+            context.cancel()
+            return
+        failpoint("answer.claimed")
+        if not _is_believable(call, writing.record):
+            context.cancel()
+            context = asyncio.create_task(contexts.for_answer(replace(call, rights=None)))
+        await asyncio.wait([context])
     writing.task = asyncio.create_task(_write(box, writing, context))
     box.enter(writing)
     try:
@@ -376,6 +393,14 @@ async def drain(seconds: float = SHUTDOWN_SECONDS) -> None:
             if writing.task is not None:
                 writing.task.cancel()
         await box.emptied(within=SHUTDOWN_SECONDS / 2)
+
+
+def _is_believable(call: Call, claimed: MessageRecord) -> bool:
+    """True if the call's rights are those that the question was taken with, a moment ago. Redis only hints; MongoDB says."""
+    if call.rights is None:
+        return True
+    asked_at = claimed.queued_at or claimed.created_at
+    return call.rights == calls.rights_of(claimed) and timezone.now() - asked_at < timedelta(seconds=RIGHTS_SECONDS)
 
 
 async def _claim(call: Call) -> Writing | None:
@@ -416,10 +441,10 @@ async def _write(box: Outbox, writing: Writing, context: "asyncio.Task[AnswerCon
         if isinstance(piece, Finished):
             finished = piece
             continue
-        if not writing.length:
-            failpoint("answer.first_text")
-            box.hurry()
         writing.add(piece)
+        if writing.length == len(piece):
+            failpoint("answer.first_text")
+            box.hurry(writing)
         await box.turn()
     if finished is None:
         raise ProviderError(Code.INCOMPLETE, "The answer ended before it was complete. Press retry.")
@@ -488,7 +513,7 @@ async def _finish(box: Outbox, writing: Writing, outcome: dict[str, Any]) -> Non
             pause = min(pause * 2, SAVE_AGAIN_SECONDS[1])
     failpoint("answer.saved")
     writing.last = MessageRecord.read(raw)
-    box.hurry()
+    box.hurry(writing)
     await writing.out.wait()
     failpoint("answer.announced")
     if writing.announced:
@@ -499,11 +524,12 @@ async def _save(writing: Writing, outcome: dict[str, Any]) -> dict[str, Any] | N
     """The message's end, durable. Its lease stays, for the sweeper to tell of it if we cannot. None where it is not ours any more."""
     now = timezone.now()
     lease = {"token": writing.token, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}
-    return await mongo.async_collection(Message).find_one_and_update(
-        writing.mine,
-        {"$set": {**outcome, M.content: writing.text, M.updated_at: now, M.finished_by: writing.token, M.lease: lease}},
-        return_document=ReturnDocument.AFTER,
-    )
+    async with loop.gate():
+        return await mongo.async_collection(Message).find_one_and_update(
+            writing.mine,
+            {"$set": {**outcome, M.content: writing.text, M.updated_at: now, M.finished_by: writing.token, M.lease: lease}},
+            return_document=ReturnDocument.AFTER,
+        )
 
 
 async def _saved_already(writing: Writing) -> dict[str, Any]:

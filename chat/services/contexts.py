@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from chat.choices import MessageRole, MessageStatus
 from chat.documents import Message
@@ -10,7 +11,7 @@ from chat.records import MessageRecord
 from config import loop, mongo
 from integrations.providers.base import Code, ProviderError
 from tenants import access, roles, scoping
-from tenants.models import Employee
+from tenants.models import Membership
 
 M = mongo.names(Message)
 
@@ -69,41 +70,60 @@ def _tells_something(message: MessageRecord) -> bool:
 
 
 def _subjects(call: Call) -> tuple[Subject, ...]:
-    employee_ids = call.subject_employee_ids
     with scoping.tenant(call.organization_id):
-        try:
-            membership = access.membership_in(call.organization_id, user_id=call.user_id)
-            roles.require(membership, "chat:message:send")
-        except (access.NotFound, access.Forbidden) as error:
-            raise ProviderError(
-                Code.REFUSED, "You may not ask here any more. Ask an owner of your organization.", permanent=True
-            ) from error
-        if not employee_ids:
+        membership = _asker(call)
+        if not call.subject_employee_ids:
             return ()
-        employees = access.employees_for(membership).filter(pk__in=employee_ids).select_related("department")
-        found = {str(employee.pk): _subject(employee) for employee in employees}
-    return tuple(found[pk] for pk in employee_ids if pk in found)
+        employees = access.employees_for(membership).filter(pk__in=call.subject_employee_ids).values(*FIELDS)
+        found = {str(row["pk"]): _subject(row) for row in employees}
+    return tuple(found[pk] for pk in call.subject_employee_ids if pk in found)
 
 
-def _subject(employee: Employee) -> Subject:
+def _asker(call: Call) -> Membership:
+    """With whose rights the employees are read. Causes a query unless the call says whose (see `answers.produce`)."""
+    if call.rights is not None:
+        role, branch_id, department_id = call.rights
+        return Membership(
+            organization_id=call.organization_id,
+            user_id=call.user_id,
+            role=role,
+            branch_id=branch_id,
+            department_id=department_id,
+        )
+    try:
+        membership = access.membership_in(call.organization_id, user_id=call.user_id)
+        roles.require(membership, "chat:message:send")
+    except (access.NotFound, access.Forbidden) as error:
+        raise ProviderError(Code.REFUSED, "You may not ask here any more. Ask an owner of your organization.", permanent=True) from error
+    return membership
+
+
+FIELDS = (
+    *("pk", "first_name", "last_name", "job_title", "department__name", "personality_traits", "behavioral_patterns"),
+    *("strengths", "development_areas", "training_needs", "performance_indicators", "sun_sign", "moon_sign", "rising_sign"),
+    *("compatibility_job_role", "compatibility_department", "compatibility_company", "compatibility_industry"),
+)
+
+
+def _subject(row: dict[str, Any]) -> Subject:
     compatibility = {
-        "job role": employee.compatibility_job_role,
-        "department": employee.compatibility_department,
-        "company": employee.compatibility_company,
-        "industry": employee.compatibility_industry,
+        "job role": row["compatibility_job_role"],
+        "department": row["compatibility_department"],
+        "company": row["compatibility_company"],
+        "industry": row["compatibility_industry"],
     }
-    signs = {"sun": employee.sun_sign, "moon": employee.moon_sign, "rising": employee.rising_sign}
+    signs = {"sun": row["sun_sign"], "moon": row["moon_sign"], "rising": row["rising_sign"]}
     return Subject(
-        id=str(employee.pk),
-        name=employee.name,
-        job_title=employee.job_title,
-        department=employee.department.name if employee.department else "",
-        traits=tuple(employee.personality_traits),
-        patterns=tuple(employee.behavioral_patterns),
-        strengths=tuple(employee.strengths),
-        development_areas=tuple(employee.development_areas),
-        training_needs=tuple(employee.training_needs),
+        id=str(row["pk"]),
+        name=f"{row['first_name']} {row['last_name']}".strip(),
+        job_title=row["job_title"],
+        department=row["department__name"] or "",
+        traits=tuple(row["personality_traits"]),
+        patterns=tuple(row["behavioral_patterns"]),
+        strengths=tuple(row["strengths"]),
+        development_areas=tuple(row["development_areas"]),
+        training_needs=tuple(row["training_needs"]),
         compatibility={name: float(value) for name, value in compatibility.items() if value is not None},
-        performance=employee.performance_indicators,
+        performance=row["performance_indicators"],
         signs={name: value for name, value in signs.items() if value},
     )

@@ -74,7 +74,7 @@ async def _put_right(raw: dict[str, Any], *, now: datetime) -> bool:
     if time.monotonic() < _patient_until:
         return False
     if not raw.get(M.content) and raw[M.attempt] < ATTEMPTS and raw.get(M.stop_requested_at) is None:
-        changes = {
+        changes: dict[str, Any] = {
             M.status: MessageStatus.PENDING.value,
             M.attempt: raw[M.attempt] + 1,
             M.queued_at: now,
