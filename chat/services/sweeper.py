@@ -69,18 +69,12 @@ async def _put_right(raw: dict[str, Any], *, now: datetime) -> bool:
     if raw[M.status] == MessageStatus.PENDING:
         if now - raw[M.queued_at] >= timedelta(seconds=settings.PICKUP_SECONDS):
             return await _end(raw, NOBODY_FREE, now=now)
-        changes = {M.lease: {"token": None, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}}
-        return await _call_again(raw, changes)
+        return await _call_again(raw, {M.lease: _waiting(now)})
     if time.monotonic() < _patient_until:
         return False
     if not raw.get(M.content) and raw[M.attempt] < ATTEMPTS and raw.get(M.stop_requested_at) is None:
-        changes: dict[str, Any] = {
-            M.status: MessageStatus.PENDING.value,
-            M.attempt: raw[M.attempt] + 1,
-            M.queued_at: now,
-            M.lease: {"token": None, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)},
-        }
-        return await _call_again(raw, changes)
+        again = {M.status: MessageStatus.PENDING.value, M.attempt: raw[M.attempt] + 1, M.queued_at: now, M.lease: _waiting(now)}
+        return await _call_again(raw, again)
     return await _end(raw, BROKEN_OFF, now=now)
 
 
@@ -124,6 +118,10 @@ async def _tell(ended: MessageRecord) -> bool:
     if await stream.announce([events.message(ended.as_json())]):
         await totals.note_end(ended, now=timezone.now())
     return True
+
+
+def _waiting(now: datetime) -> dict[str, Any]:
+    return {"token": None, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}
 
 
 def _lease(now: datetime) -> dict[str, Any]:
