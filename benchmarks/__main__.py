@@ -111,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=8.0, help="seconds that each answer is written for (8)")
     parser.add_argument("--web", type=int, default=1, help="web processes (1)")
     parser.add_argument("--no-bare", dest="bare", action="store_false", help="without the bare consumers")
-    parser.add_argument("--peers", action="store_true", help="also install and measure Open WebUI, Chainlit and LiteLLM (some minutes, 2 GB)")
+    parser.add_argument("--peers", action="store_true", help="install and measure Open WebUI, Chainlit and LiteLLM, too (minutes, 2 GB)")
     return parser
 
 

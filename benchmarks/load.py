@@ -4,13 +4,15 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.meters import Meter, Spent, percentile
 from benchmarks.sockets import BareSocket, ParleySocket
-from benchmarks.tokens import Tally, question
+from benchmarks.tokens import Tally, has_token, question
 from benchmarks.world import OURS, World
 
 OPENED_AT_ONCE = 25
+SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 PATIENCE = 15.0  # seconds that answers may come late before they are given up
 
 
@@ -82,7 +84,7 @@ class Flowed:
             "in_order": self.in_order,
             "ended": self.ended,
             "problems": self.problems[:5],
-            "delay_ms": {name: round(self.delay(share) * 1e3, 1) for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1))},
+            "delay_ms": {name: round(self.delay(share) * 1e3, 1) for name, share in SHARES.items()},
             "first_token_ms": {name: round(percentile(self.first, share) * 1e3, 1) for name, share in (("p50", 0.5), ("p95", 0.95))},
             "frames_per_token": round(sum(tally.frames for tally in self.tallies) / max(self.tokens, 1), 3),
             "cpu_us_per_token": {name: round(self.cost([name]), 1) for name in names} | {"together": round(self.cost(names), 1)},
@@ -104,7 +106,7 @@ async def enter_all(world: World, places: Sequence[tuple[str, str]]) -> list[Par
     return sockets
 
 
-async def leave_all(sockets: Iterable[ParleySocket | BareSocket]) -> None:
+async def leave_all(sockets: Iterable[Any]) -> None:
     await asyncio.gather(*(socket.close() for socket in sockets))
 
 
@@ -139,20 +141,25 @@ async def until_open(address: tuple[str, int]) -> None:
 async def ask_bare(world: World, name: str, address: tuple[str, int], flow: Flow) -> Flowed:
     """Runs the flow through a bare consumer that runs under this name."""
     sockets = await asyncio.gather(*(BareSocket.open(address, "/ws") for _ in range(flow.sessions)))
+    return await ask_readers(world, name, sockets, flow)
+
+
+async def ask_readers(world: World, name: str, readers: Sequence[Any], flow: Flow) -> Flowed:
+    """Runs the flow through what runs under this name: each reader has `begin`, `heard`, `ended`, `fault` and `close`. Closes them."""
     asked: list[float] = [0.0] * flow.sessions
 
     async def ask(place: int) -> str:
         await asyncio.sleep(flow.pause(place))
         asked[place] = time.monotonic()
-        sockets[place].begin(flow.question)
-        return await sockets[place].ended
+        readers[place].begin(flow.question)
+        return await readers[place].ended
 
     groups = {group: world.groups[group] for group in (name, "upstream")}
     try:
-        return await _measured(flow, groups, [ask(place) for place in range(flow.sessions)], sockets, asked)
+        return await _measured(flow, groups, [ask(place) for place in range(flow.sessions)], readers, asked)
     finally:
         world.check()
-        await leave_all(sockets)
+        await leave_all(readers)
 
 
 async def _measured(flow, groups, asking, sockets, asked) -> Flowed:
@@ -171,9 +178,6 @@ async def _measured(flow, groups, asking, sockets, asked) -> Flowed:
     return Flowed(flow=flow, tallies=tallies, first=first, spent=spent, ended=ended, problems=problems)
 
 
-def first_token_at(socket: ParleySocket | BareSocket) -> float | None:
-    """When the first frame with text came, in monotonic seconds."""
-    for at, frame in socket.heard.frames:
-        if b'"event":"delta"' in frame[:110] or frame.startswith(b'{"t":'):
-            return at
-    return None
+def first_token_at(reader: Any) -> float | None:
+    """When the first frame with a token came, in monotonic seconds."""
+    return next((at for at, frame in reader.heard.frames if has_token(frame)), None)

@@ -46,7 +46,8 @@ def targets_against(systems: Sequence[System]) -> list[Target]:
         remark = f"{ours.held or 0} against {held}" + (f" ({named[peer].said})" if named[peer].said else "")
         targets.append(Target(f"sessions held over {peer}'s", goal=times, measured=ratio, at_least=True, remark=remark))
     for peer in (OPEN_WEBUI, CHAINLIT):
-        equal = max((sessions for sessions in named[peer].cost if sessions in ours.cost and sessions <= (named[peer].held or 0)), default=None)
+        both = (sessions for sessions in named[peer].cost if sessions in ours.cost and sessions <= (named[peer].held or 0))
+        equal = max(both, default=None)
         if equal is None:
             targets.append(Target(f"CPU a token over {peer}'s", goal=CPU_SHARE, measured=math.nan, remark="needs --peers"))
             continue

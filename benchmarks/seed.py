@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import django
@@ -135,7 +136,7 @@ def turns_like(pair: list[dict[str, Any]], count: int) -> Iterator[dict[str, Any
 
 def insert(document: type, raws: Any) -> None:
     raws = iter(raws)
-    while batch := [raw for raw, _ in zip(raws, range(AT_ONCE))]:
+    while batch := list(islice(raws, AT_ONCE)):
         mongo.collection(document).insert_many(batch, ordered=False)
 
 

@@ -155,9 +155,9 @@ class ParleySocket(Socket):
                 self.unasked.append(answer)
             return
         self.heard.frames.append((now, frame))
-        if b'"event":"message"' in frame[:110] and b'"role":"assistant"' in frame and not self.ended.done():
-            if found := _ENDED.search(frame):
-                self.ended.set_result(found[1].decode())
+        is_answer = b'"event":"message"' in frame[:110] and b'"role":"assistant"' in frame
+        if is_answer and not self.ended.done() and (found := _ENDED.search(frame)):
+            self.ended.set_result(found[1].decode())
 
     def connection_lost(self, problem: Exception | None) -> None:
         super().connection_lost(problem)
@@ -184,7 +184,6 @@ class ParleySocket(Socket):
         """Returns when the question is acknowledged. `ended` is anew the end of the answer to it."""
         self.ended = self.loop.create_future()
         return await self.ask({"do": "send", "conversation": conversation, "text": text, "client_id": client_id})
-
 
     def fault(self) -> str:
         """What is wrong with the events of the one conversation that was joined, in a sentence; empty where nothing is."""

@@ -21,6 +21,10 @@ def token(place: int, now: float) -> bytes:
     return b"%03d%09d " % (place % PLACES, int(now * 1_000_000) % WRAP)
 
 
+def has_token(frame: bytes) -> bool:
+    return _TOKEN.search(frame) is not None
+
+
 def question(*, tokens: int, every: float = 0.0, first: float = 0.0) -> str:
     """What to ask the mock for: so many tokens, `every` seconds one (0: all at once), the first after `first` seconds."""
     return f"mock-n{tokens}-d{every * 1_000:g}-f{first * 1_000:g}"
@@ -31,9 +35,10 @@ class Heard:
     """What a reader got of one answer: each frame with the moment it came."""
 
     frames: list[tuple[float, bytes]] = field(default_factory=list)  # monotonic seconds, bytes as they came
+    cumulative: bool = False  # each frame says again what the ones before said
 
     def tally(self) -> "Tally":
-        return tally(self.frames)
+        return tally(self.frames, cumulative=self.cumulative)
 
 
 @dataclass
@@ -50,12 +55,14 @@ class Tally:
         return len(self.delays)
 
 
-def tally(frames: Iterable[tuple[float, bytes]]) -> Tally:
+def tally(frames: Iterable[tuple[float, bytes]], *, cumulative: bool = False) -> Tally:
     delays, written = array("d"), array("d")
     place, in_order, count = 0, True, 0
     for at, frame in frames:
         found = _TOKEN.findall(frame)
-        if WHOLE in frame[:110]:
+        if cumulative:
+            found = found[place:]
+        elif WHOLE in frame[:110]:
             # Sent while the answer is being written, where deltas were lost: what it has beyond them counts. Otherwise nothing is new.
             found = found[place:] if b'"status":"streaming"' in frame else []
         count += bool(found)

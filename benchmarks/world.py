@@ -124,7 +124,8 @@ def opened(size: Size, *, say: Callable[[str], None]) -> Iterator[World]:
         folder.chmod(0o711)  # PostgreSQL reaches its own folder where it runs as another user
         say("Starting PostgreSQL, MongoDB and Valkey")
         with local_services.running(folder, environment={}) as services:
-            world = World(folder=folder, environment={}, services=services, supervisor=Supervisor(folder=folder, say=lambda name, line: None))
+            supervisor = Supervisor(folder=folder, say=lambda name, line: None)
+            world = World(folder=folder, environment={}, services=services, supervisor=supervisor)
             try:
                 _fill(world, size, say=say)
                 yield world

@@ -35,15 +35,16 @@ async def run(world: World, *, tell: Tell) -> Findings:
     bare = await _watch(world, "idle", before, together=("idle",))
     await load.leave_all(opened)
     world.end("idle")
-    kib, cpu = ours["kib"] / max(bare["kib"], 1e-9), ours["cpu_us_per_second"] / max(bare["cpu_us_per_second"], 1e-9)
+    ratios = {each: ours[each] / max(bare[each], 1e-9) for each in ("kib", "cpu_us_per_second")}
+    beside = {each: f"{ours[each]:g} against {bare[each]:g}" for each in ratios}
     return Findings(
         targets=[
-            Target("memory of an idle socket over a bare consumer's", goal=RATIO, measured=kib, remark=f"{ours['kib']} against {bare['kib']} KiB"),
+            Target("memory of an idle socket over a bare consumer's", RATIO, ratios["kib"], remark=f"{beside['kib']} KiB"),
             Target(
                 "CPU of an idle socket over a bare consumer's",
-                goal=RATIO,
-                measured=cpu,
-                remark=f"{ours['cpu_us_per_second']} against {bare['cpu_us_per_second']} µs a second",
+                RATIO,
+                ratios["cpu_us_per_second"],
+                remark=f"{beside['cpu_us_per_second']} µs a second",
             ),
         ],
         figures={"parley": ours, "bare": bare},

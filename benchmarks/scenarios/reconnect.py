@@ -88,9 +88,9 @@ def _replay(old: ParleySocket, new: ParleySocket, dialled: float) -> tuple[str, 
         return "Event numbers are not contiguous.", None
     if b'"event":"message"' not in events[-1][:110]:
         return "The answer did not end.", None
-    if (text := _text(events)) != (saved := orjson.loads(events[-1])["message"]["text"]):
+    if _text(events) != orjson.loads(events[-1])["message"]["text"]:
         return "The replay is not the saved text.", None
-    if not tally(new.heard.frames + old.heard.frames).tokens == TOKENS:
+    if tally(old.heard.frames + new.heard.frames).tokens != TOKENS:
         return "Tokens are missing.", None
     return "", _caught_up(new, dialled)
 
