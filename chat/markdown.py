@@ -27,6 +27,8 @@ _ALIGNMENT = {"text-align:left": "align-left", "text-align:center": "align-cente
 _HEADING_SHIFT = 2
 _DEEPEST_HEADING = 6
 _NESTING = 20
+_KEPT_LENGTH = 16_000  # characters; longer texts are rare and would crowd the others out of memory
+_LONGEST = 200_000  # characters; beyond, a text is shown as it is, since the worst ones take a second for each 32,000
 
 _CLASSES = {
     "div": {"code", "code-head", "table-scroll"},
@@ -166,7 +168,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _NESTING, "linkify": False}, renderer_cls=_Renderer).enable(
         ["table", "strikethrough"]
     )
-    parser.validateLink = _is_allowed  # type: ignore[method-assign]
+    parser.validateLink = _is_allowed  # type: ignore[method-assign, assignment]
     return parser
 
 
@@ -181,7 +183,15 @@ _CLEANER = nh3.Cleaner(
 )
 
 
-@lru_cache(maxsize=2_048)
 def render(text: str) -> str:
-    """The message's HTML. Pure, and kept for the texts asked for last: a page of history is shown more often than it changes."""
+    """The message's HTML. Pure; kept for the ordinary texts asked for last, since history is shown more often than it changes."""
+    if len(text) <= _KEPT_LENGTH:
+        return _kept(text)
+    if len(text) > _LONGEST:
+        return _CLEANER.clean(_code(text, "")).strip()
+    return _CLEANER.clean(_PARSER.render(text)).strip()
+
+
+@lru_cache(maxsize=2_048)
+def _kept(text: str) -> str:
     return _CLEANER.clean(_PARSER.render(text)).strip()
