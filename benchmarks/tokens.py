@@ -35,7 +35,7 @@ class Heard:
     """What a reader got of one answer: each frame with the moment it came."""
 
     frames: list[tuple[float, bytes]] = field(default_factory=list)  # monotonic seconds, bytes as they came
-    cumulative: bool = False  # each frame says again what the ones before said
+    cumulative: bool = False  # a frame may say again all that the ones before said
 
     def tally(self) -> "Tally":
         return tally(self.frames, cumulative=self.cumulative)
@@ -58,13 +58,16 @@ class Tally:
 def tally(frames: Iterable[tuple[float, bytes]], *, cumulative: bool = False) -> Tally:
     delays, written = array("d"), array("d")
     place, in_order, count = 0, True, 0
+    beginning: list[tuple[bytes, bytes]] = []
     for at, frame in frames:
         found = _TOKEN.findall(frame)
-        if cumulative:
+        if cumulative and place and found[:1] == beginning:
             found = found[place:]
         elif WHOLE in frame[:110]:
             # Sent while the answer is being written, where deltas were lost: what it has beyond them counts. Otherwise nothing is new.
             found = found[place:] if b'"status":"streaming"' in frame else []
+        if not place:
+            beginning = found[:1]
         count += bool(found)
         came = int(at * 1_000_000)
         for said, moment in found:

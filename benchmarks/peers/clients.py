@@ -106,7 +106,7 @@ class OpenWebUiSocket(SocketIo):
         return socket
 
     def event(self, now: float, frame: bytes) -> None:
-        if b"chat:completion" in frame or b"chat:message" in frame:
+        if b"chat:completion" in frame or b"chat:message" in frame or b"response." in frame:
             self.heard.frames.append((now, frame))
             if b'"done":true' in frame or b'"done": true' in frame:
                 self.end()
