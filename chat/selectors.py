@@ -78,6 +78,8 @@ def inbox(
     conditions = [wanted, access.readable_by(membership)]
     backwards = cursor is not None and cursor.backwards
     if cursor is not None:
+        # Says less than `_beyond`, but it bounds the index: without it a later page reads all before it, too.
+        wanted[C.last_message_at] = {"$gte" if backwards else "$lte": cursor.last_message_at}
         conditions.append(_beyond(cursor))
     direction = 1 if backwards else -1
     found = list(

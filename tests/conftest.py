@@ -2,6 +2,7 @@
 
 import os
 
+import pymongo
 import pytest
 from django.core.management import call_command
 
@@ -45,9 +46,10 @@ def stores(_mongo_migrated, transactional_db):
 def empty() -> None:
     """Empties MongoDB's collections (not its schema) and Redis."""
     database = mongo.database()
-    for name in database.list_collection_names():
-        if name != "migrations":
-            database[name].delete_many({}, comment="across-tenants: a test empties the store")
+    with pymongo.timeout(60):
+        for name in database.list_collection_names():
+            if name != "migrations":
+                database[name].delete_many({}, comment="across-tenants: a test empties the store")
     redis.client().flushall()
 
 
