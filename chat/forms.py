@@ -14,7 +14,7 @@ from chat.services.conversations import SUBJECT_RULES, TITLE_LIMIT
 CLIENT_ID_LIMIT = 100
 
 _LINES = {
-    ConsultationType.EMPLOYEE_SPECIFIC: "Strengths, needs and what drives one person.",
+    ConsultationType.EMPLOYEE_SPECIFIC: "Strengths, needs and what moves somebody.",
     ConsultationType.TEAM_COMPATIBILITY: "How several people fit together, and where they rub.",
     ConsultationType.ONE_TO_ONE: "What to raise in your next talk with someone, and how.",
     ConsultationType.PROMOTION_READINESS: "Whether someone is ready for more, and what is missing.",
@@ -95,7 +95,7 @@ class StartForm(QuestionForm):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         # Whom this member may choose says the service; the form would have to load them all to know.
-        self.fields["employees"].valid_value = lambda value: True
+        self.fields["employees"].valid_value = lambda value: True  # type: ignore[attr-defined]
 
     @property
     def chosen(self) -> list[str]:

@@ -167,7 +167,7 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
             client_id=asked["client_id"],
         )
     except ChatError as error:
-        form.add_error(_FIELDS.get(error.field), error.sentence)
+        form.add_error(_FIELDS.get(error.field or ""), error.sentence)
         return _start_page(request, membership, form, status=error.http_status)
     return _send(request, membership, conversation, text=asked["text"], client_id=asked["client_id"])
 
@@ -301,8 +301,6 @@ def _conversation_page(
 def _side(request: HttpRequest, membership: Membership) -> dict[str, Any]:
     """The list beside an open conversation: its own filters are another address's, so it shows the first page."""
     first = HttpRequest()
-    first.GET = request.GET.copy()
-    first.GET.clear()
     return _list(first, membership)
 
 
@@ -331,7 +329,7 @@ def send(request: HttpRequest, membership: Membership, *, conversation: UUID) ->
     found = access.conversation_for(membership, conversation)
     form = QuestionForm(request.POST)
     if not form.is_valid():
-        problem = " ".join(sentence for sentences in form.errors.values() for sentence in sentences)
+        problem = " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
         text = request.POST.get("text", "")
         return _conversation_page(request, membership, found, problem=problem, text=text, status=400)
     return _send(request, membership, found, **form.cleaned_data)
@@ -378,7 +376,7 @@ def _wish(request: HttpRequest, membership: Membership, message: UUID, act: Call
 def rename(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
     form = TitleForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(form.errors["title"]))
+        messages.error(request, " ".join(str(sentence) for sentence in form.errors["title"]))
         return redirect(_address(membership, conversation))
     return _change(request, membership, conversation, conversations.rename, title=form.cleaned_data["title"])
 

@@ -258,7 +258,7 @@ class Id(serializers.UUIDField):
 
     default_error_messages = {"invalid": "Send a UUID in its canonical form, such as 0190f5f0-0000-7000-8000-000000000000."}
 
-    def to_internal_value(self, data: Any) -> str:
+    def to_internal_value(self, data: Any) -> str:  # type: ignore[override]
         try:
             found = str(uuid.UUID(data)) if isinstance(data, str) and len(data) == 36 else None
         except ValueError:
@@ -375,7 +375,7 @@ class ErrorAnswer(serializers.Serializer):
     """What every refusal looks like."""
 
     type = serializers.ChoiceField(choices=ERROR_TYPES)
-    errors = ErrorItem(many=True)
+    errors = ErrorItem(many=True)  # type: ignore[assignment]
 
 
 def page_of(serializer: type[serializers.Serializer]) -> type[serializers.Serializer]:
@@ -520,7 +520,7 @@ def operation(
         def run(view: Endpoint, request: Request, **parts: Any) -> Any:
             call = Call(
                 request=request,
-                membership=getattr(request, "membership", None),
+                membership=getattr(request, "membership", None),  # type: ignore[arg-type]  # `IsMember` saw that there is one
                 query=_checked(query, query.values(request.query_params)),
                 body=_checked(body or Nothing, request.data) if has_body else {},
             )
@@ -571,15 +571,15 @@ def authenticated_again(request: Request) -> "Membership":
     again = Request(fresh, authenticators=[authenticator() for authenticator in Endpoint.authentication_classes])
     if not again.user.is_authenticated or getattr(again, "membership", None) is None:
         raise NotFound
-    return again.membership
+    return again.membership  # type: ignore[attr-defined]
 
 
 class Unknown(Endpoint):
     """Any other address below the API. One that differs from a known one by a closing slash is served as that one."""
 
     authentication_classes: Sequence[Any] = ()
-    permission_classes: Sequence[Any] = ()
-    schema = None
+    permission_classes: Sequence[Any] = ()  # type: ignore[assignment]
+    schema = None  # type: ignore[assignment]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         path = request.path_info

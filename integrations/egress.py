@@ -126,7 +126,7 @@ async def addresses(to: Destination) -> list[AddrInfoType]:
         # One bad address among good ones refuses the host: which of them is used is not the asker's to choose.
         for *_, address in found:
             vet(str(address[0]))
-    return found
+    return [(family, kind, protocol, name, tuple(address)) for family, kind, protocol, name, address in found]
 
 
 async def connect(to: Destination, factory: Callable[[], ProtocolT], *, timeout: float) -> ProtocolT:

@@ -1,12 +1,13 @@
 """REST: `me`, employees, branches, departments."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from rest_framework.permissions import IsAuthenticated
 
 from config.api import Call, Endpoint, operation, page, page_of, unseal
 from tenants import access, selectors
+from tenants.models import User
 from tenants.serializers import (
     BranchAnswer,
     BranchesQuery,
@@ -25,7 +26,7 @@ class Me(Endpoint):
     def get(self, call: Call) -> Any:
         with_key = getattr(call.request.auth, "membership", None) is not None
         found = [call.membership] if with_key else access.memberships_of(call.request.user)
-        return selectors.me(call.request.user, call.membership, all_memberships=list(found))
+        return selectors.me(cast(User, call.request.user), call.membership, all_memberships=list(found))
 
 
 class Employees(Endpoint):

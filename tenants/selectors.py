@@ -86,7 +86,7 @@ def one_branch(membership: Membership, branch_id: Any) -> dict[str, Any]:
     found = access.branches_for(membership).filter(id=branch_id).values("id", "name", "location").first()
     if found is None:
         raise access.NotFound
-    return found
+    return dict(found)
 
 
 def departments(membership: Membership, *, q: str = "", branch: str | None = None, cursor: Cursor | None = None, limit: int) -> Page:

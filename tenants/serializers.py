@@ -28,7 +28,9 @@ class Score(serializers.DecimalField):
 
 
 class EmployeesQuery(PageQuery):
-    q = Text(required=False, allow_blank=True, max_length=200, help_text="Words of a name, an email, a number or a job title; all must match.")
+    q = Text(
+        required=False, allow_blank=True, max_length=200, help_text="Words of a name, an email, a number or a job title; all must match."
+    )
     branch = Id(required=False)
     department = Id(required=False)
     status = Word(required=False, choices=EmploymentStatus.choices)

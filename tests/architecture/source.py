@@ -51,7 +51,7 @@ def strings(tree: ast.AST) -> Iterator[str]:
     """Every text in the code that is not a docstring."""
     documentation = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or isinstance(node, ast.Expr):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Expr):
             body = node.body if hasattr(node, "body") else [node]
             for statement in body if isinstance(body, list) else []:
                 if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
