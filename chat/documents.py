@@ -148,8 +148,6 @@ class AiResponseMetadata(EmbeddedDocument):
     confidence_score = FloatField(db_field="confidenceScore", null=True)
     sources = ListField(StringField())
     provider = StringField()
-    # Every call to a provider that this answer took, for reconciling the ledger.
-    calls = ListField(DictField())
 
 
 class ReferencedEmployee(EmbeddedDocument):
@@ -231,6 +229,8 @@ class Message(TenantDocument):
     version = StringField(null=True)
     finish_reason = StringField(db_field="finishReason", null=True)
     ai_response_metadata = EmbeddedDocumentField(AiResponseMetadata, db_field="aiResponseMetadata", null=True)
+    # Every call to a provider that all attempts at this answer took: what the ledger is restored from after a crash.
+    calls = ListField(DictField())
     referenced_employees = EmbeddedDocumentListField(ReferencedEmployee, db_field="referencedEmployees")
     referenced_reports = EmbeddedDocumentListField(ReferencedReport, db_field="referencedReports")
     structured_data = EmbeddedDocumentField(StructuredData, db_field="structuredData", null=True)

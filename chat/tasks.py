@@ -2,22 +2,32 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
+from django.utils import timezone
 
-from chat.services import answers, sweeper
+from chat.services import answers, reconciliation, sweeper
 from config import loop, mongo
 from integrations.providers import prices
 
 log = logging.getLogger(__name__)
+
+RESTORED = timedelta(hours=3)
 
 
 @shared_task(name="chat.sweep", ignore_result=True, expires=10)
 def sweep() -> None:
     """Beat sends this every few seconds."""
     loop.run(sweeper.sweep(), timeout=30)
+
+
+@shared_task(name="chat.restore_ledger", ignore_result=True)
+def restore_ledger() -> None:
+    """Every hour, for the answers of the last three: nothing that was paid for is missing."""
+    reconciliation.restore_ledger(since=timezone.now() - RESTORED)
 
 
 @worker_ready.connect

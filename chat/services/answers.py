@@ -35,8 +35,8 @@ from chat.services import contexts, totals
 from chat.services.contexts import AnswerContext
 from config import loop, mongo, redis
 from config.failpoints import failpoint
-from integrations.providers.base import Code, Finished, ProviderError
-from integrations.services import completions
+from integrations.providers.base import Attempt, Code, Finished, ProviderError
+from integrations.services import completions, ledger
 from tenants.scoping import ACROSS_COMMENT
 
 log = logging.getLogger(__name__)
@@ -464,7 +464,7 @@ async def _ended(writing: Writing) -> dict[str, Any]:
             return {M.status: MessageStatus.CANCELLED.value, M.finish_reason: "stopped"}
         return _failure(MessageStatus.INTERRUPTED, "interrupted", "The answer was interrupted. Press retry to have it written again.")
     except ProviderError as error:
-        return _failure(MessageStatus.ERROR, error.code, error.sentence)
+        return _failure(MessageStatus.ERROR, error.code, error.sentence, attempts=error.attempts)
     except (*mongo.AWAY, DatabaseError):
         return _failure(MessageStatus.INTERRUPTED, "store_away", "Parley's store was away while this was written. Press retry.")
     except Exception:
@@ -473,8 +473,12 @@ async def _ended(writing: Writing) -> dict[str, Any]:
     return _success(writing, finished)
 
 
-def _failure(status: MessageStatus, code: str, sentence: str) -> dict[str, Any]:
-    return {M.status: status.value, M.error_details: {"errorCode": code, "errorMessage": sentence}}
+def _failure(status: MessageStatus, code: str, sentence: str, *, attempts: Iterable[Attempt] = ()) -> dict[str, Any]:
+    return {
+        M.status: status.value,
+        M.error_details: {"errorCode": code, "errorMessage": sentence},
+        M.calls: [ledger.as_document(attempt) for attempt in attempts],
+    }
 
 
 def _success(writing: Writing, finished: Finished) -> dict[str, Any]:
@@ -495,6 +499,7 @@ def _success(writing: Writing, finished: Finished) -> dict[str, Any]:
         M.status: MessageStatus.SENT.value,
         M.finish_reason: finished.finish_reason,
         M.ai_model: finished.model,
+        M.calls: [ledger.as_document(attempt) for attempt in finished.attempts],
         M.ai_response_metadata: {name: value for name, value in metadata.items() if value is not None},
     }
 
@@ -524,10 +529,14 @@ async def _save(writing: Writing, outcome: dict[str, Any]) -> dict[str, Any] | N
     """The message's end, durable. Its lease stays, for the sweeper to tell of it if we cannot. None where it is not ours any more."""
     now = timezone.now()
     lease = {"token": writing.token, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}
+    end = {name: value for name, value in outcome.items() if name != M.calls}  # those of earlier attempts stay
     async with loop.gate():
         return await mongo.async_collection(Message).find_one_and_update(
             writing.mine,
-            {"$set": {**outcome, M.content: writing.text, M.updated_at: now, M.finished_by: writing.token, M.lease: lease}},
+            {
+                "$set": {**end, M.content: writing.text, M.updated_at: now, M.finished_by: writing.token, M.lease: lease},
+                "$push": {M.calls: {"$each": outcome.get(M.calls, [])}},
+            },
             return_document=ReturnDocument.AFTER,
         )
 
