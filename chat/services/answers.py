@@ -13,6 +13,7 @@ A lost lease ends the work silently: whoever took the lease over has the word.
 import asyncio
 import logging
 import time
+import weakref
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -44,7 +45,6 @@ log = logging.getLogger(__name__)
 M = mongo.names(Message)
 
 SAVE_AGAIN_SECONDS = (0.2, 2.0)
-SHUTDOWN_SECONDS = 8.0
 CALL_SECONDS = 1.0
 STOPS_SECONDS = 0.1
 RIGHTS_SECONDS = 2.0
@@ -153,11 +153,10 @@ class Outbox:
         self._sending: set[asyncio.Task] = set()
         self._busy = asyncio.Event()
         self._turn = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._empty.set()
         self._task: asyncio.Task | None = None
         self._keeping: asyncio.Task | None = None
         self._stops_at = 0.0
+        self.producing: set[asyncio.Task] = set()  # calls that were taken, until their answer has ended
         self.is_draining = False
 
     def enter(self, writing: Writing) -> None:
@@ -165,21 +164,11 @@ class Outbox:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._tick_forever())
         self._busy.set()
-        self._empty.clear()
 
     def leave(self, writing: Writing) -> None:
         self.writings.pop(writing.record.id, None)
         if not self.writings:
             self._busy.clear()
-            self._empty.set()
-
-    async def emptied(self, *, within: float) -> bool:
-        """True once no answer is left, false if some are after so many seconds."""
-        try:
-            await asyncio.wait_for(self._empty.wait(), within)
-        except TimeoutError:
-            return False
-        return True
 
     def hurry(self, writing: Writing) -> None:
         """The first text of an answer, and its end, do not wait for the tick."""
@@ -312,21 +301,22 @@ class Outbox:
                 writing.task.cancel()
 
 
-_outbox: Outbox | None = None
+_outboxes: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox]" = weakref.WeakKeyDictionary()
 
 
 def outbox() -> Outbox:
-    """The process's outbox; it lives on the background loop (config/loop.py)."""
-    global _outbox
-    if _outbox is None:
-        _outbox = Outbox()
-    return _outbox
+    """The running event loop's outbox. A worker has one loop for all its answers (config/loop.py)."""
+    running = asyncio.get_running_loop()
+    found = _outboxes.get(running)
+    if found is None:
+        found = _outboxes[running] = Outbox()
+    return found
 
 
 async def serve() -> None:
     """Takes calls and writes answers until the process ends; takes none while it has no room, so that others get them."""
     box = outbox()
-    producing: set[asyncio.Task] = set()
+    producing = box.producing
     while not box.is_draining:
         if len(producing) >= settings.ANSWERS_PER_WORKER:
             await asyncio.wait(producing, return_when=asyncio.FIRST_COMPLETED)
@@ -337,6 +327,8 @@ async def serve() -> None:
             log.warning("Redis is away; the sweeper calls meanwhile: %s", error)
             await asyncio.sleep(CALL_SECONDS)
             continue
+        if box.is_draining:
+            break  # the sweeper of another worker calls again
         for call in taken:
             task = asyncio.create_task(_produce(call))
             producing.add(task)
@@ -384,23 +376,20 @@ async def produce(call: Call) -> None:
         box.leave(writing)
 
 
-async def drain(seconds: float = SHUTDOWN_SECONDS) -> None:
+async def drain() -> None:
     """Takes no more calls and lets the answers of this process end; interrupts, with their text kept, those that take longer."""
     box = outbox()
     box.is_draining = True
-    if not await box.emptied(within=seconds):
-        for writing in list(box.writings.values()):
-            if writing.task is not None:
-                writing.task.cancel()
-        await box.emptied(within=SHUTDOWN_SECONDS / 2)
+    if await _all_ended(box.producing, within=settings.SHUTDOWN_SECONDS):
+        return
+    for writing in list(box.writings.values()):
+        if writing.task is not None:
+            writing.task.cancel()
+    await _all_ended(box.producing, within=settings.SHUTDOWN_SECONDS / 2)
 
 
-def _is_believable(call: Call, claimed: MessageRecord) -> bool:
-    """True if the call's rights are those that the question was taken with, a moment ago. Redis only hints; MongoDB says."""
-    if call.rights is None:
-        return True
-    asked_at = claimed.queued_at or claimed.created_at
-    return call.rights == calls.rights_of(claimed) and timezone.now() - asked_at < timedelta(seconds=RIGHTS_SECONDS)
+async def _all_ended(tasks: set[asyncio.Task], *, within: float) -> bool:
+    return not tasks or not (await asyncio.wait(set(tasks), timeout=within))[1]
 
 
 async def _claim(call: Call) -> Writing | None:
