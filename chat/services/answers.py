@@ -392,6 +392,14 @@ async def _all_ended(tasks: set[asyncio.Task], *, within: float) -> bool:
     return not tasks or not (await asyncio.wait(set(tasks), timeout=within))[1]
 
 
+def _is_believable(call: Call, claimed: MessageRecord) -> bool:
+    """True if the call's rights are those that the question was taken with, a moment ago. Redis only hints; MongoDB says."""
+    if call.rights is None:
+        return True
+    asked_at = claimed.queued_at or claimed.created_at
+    return call.rights == calls.rights_of(claimed) and timezone.now() - asked_at < timedelta(seconds=RIGHTS_SECONDS)
+
+
 async def _claim(call: Call) -> Writing | None:
     now = timezone.now()
     token = str(uuid.uuid7())
