@@ -31,7 +31,7 @@ class Target:
             "name": self.name,
             "goal": self.goal,
             "goal_is": "at least" if self.at_least else "at most",
-            "measured": None if math.isnan(self.measured) else round(self.measured, 3),
+            "measured": round(self.measured, 3) if math.isfinite(self.measured) else None,
             "unit": self.unit,
             "met": self.met,
             "remark": self.remark,

@@ -1,6 +1,5 @@
 """The terminal's tables and the record on disk."""
 
-import json
 import math
 import os
 import platform
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 from rich.console import Console
 from rich.table import Table
 
@@ -127,7 +127,8 @@ def record(
         "systems": [system.as_json() for system in systems],
         "figures": {name: each.figures for name, each in findings.items()},
     }
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    # What never came is infinite, and null in the record: JSON has no such number.
+    path.write_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return path
 
 
