@@ -143,9 +143,7 @@ try:
 except PyMongoError as error:
     raise ImproperlyConfigured(f"MONGODB_URI is malformed: {error}") from error
 REDIS_URL = required_in_production("REDIS_URL", f"unix://{DATA_DIR}/run/valkey.sock?db=0")
-CELERY_BROKER_URL = required_in_production(
-    "CELERY_BROKER_URL", f"redis+socket://{DATA_DIR}/run/valkey.sock?virtual_host=1"
-)
+CELERY_BROKER_URL = required_in_production("CELERY_BROKER_URL", f"redis+socket://{DATA_DIR}/run/valkey.sock?virtual_host=1")
 for _name, _url, _schemes in (
     ("REDIS_URL", REDIS_URL, ("redis://", "rediss://", "unix://")),
     ("CELERY_BROKER_URL", CELERY_BROKER_URL, ("redis://", "rediss://", "redis+socket://")),
@@ -389,9 +387,7 @@ LOGGING = {
     "formatters": {
         "structured": {
             "()": structlog.stdlib.ProcessorFormatter,
-            "processor": structlog.processors.JSONRenderer()
-            if LOG_FORMAT == "json"
-            else structlog.dev.ConsoleRenderer(colors=False),
+            "processor": structlog.processors.JSONRenderer() if LOG_FORMAT == "json" else structlog.dev.ConsoleRenderer(colors=False),
             "foreign_pre_chain": _BEFORE_RENDERING,
         }
     },
