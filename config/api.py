@@ -133,7 +133,14 @@ class Formatter(ExceptionFormatter):
         found = super().get_errors()
         if isinstance(self.exc, Refusal):
             return [Error(error.code, error.detail, self.exc.attr) for error in found]
-        return [Error(error.code, error.detail, None if error.attr == NON_FIELD else error.attr) for error in found]
+        return [Error(error.code, error.detail, _field(error.attr)) for error in found]
+
+
+def _field(attr: str | None) -> str | None:
+    """The field an error is about: the whole body is none, and a group within it is its own name."""
+    if attr is None or attr == NON_FIELD:
+        return None
+    return attr.removesuffix(f".{NON_FIELD}")
 
 
 class Handler(ExceptionHandler):
@@ -205,6 +212,8 @@ class Strict(serializers.Serializer):
     """A body or a query string: a name it does not know is an error that names it."""
 
     def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError({NON_FIELD: ["Send one JSON object."]})
         unknown = [name for name in data if name not in self.fields]
         if unknown:
             known = ", ".join(sorted(self.fields)) or "none"

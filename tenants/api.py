@@ -14,9 +14,12 @@ from tenants.serializers import (
     DepartmentAnswer,
     DepartmentsQuery,
     EmployeeAnswer,
+    EmployeeChange,
     EmployeesQuery,
     MeAnswer,
+    NewEmployee,
 )
+from tenants.services import employees
 
 
 class Me(Endpoint):
@@ -36,10 +39,27 @@ class Employees(Endpoint):
         found = selectors.employees(call.membership, cursor=unseal(asked.pop("cursor", None), name="employees"), **asked)
         return page(call.request, found.results, name="employees", next=found.next, previous=found.previous)
 
+    @operation(
+        summary="Add an employee",
+        answer=EmployeeAnswer,
+        status_code=201,
+        body=NewEmployee,
+        tags=["people"],
+    )
+    def post(self, call: Call) -> Any:
+        added = employees.add(call.membership, **EmployeeChange.fields_of_model(call.body))
+        return selectors.one_employee(call.membership, added.pk)
+
 
 class Employee(Endpoint):
     @operation(summary="One employee", answer=EmployeeAnswer, tags=["people"])
     def get(self, call: Call, employee_id: UUID) -> Any:
+        return selectors.one_employee(call.membership, employee_id)
+
+    @operation(summary="Change an employee", answer=EmployeeAnswer, body=EmployeeChange, tags=["people"])
+    def patch(self, call: Call, employee_id: UUID) -> Any:
+        employee = employees.find(call.membership, employee_id)
+        employees.change(call.membership, employee, **EmployeeChange.fields_of_model(call.body))
         return selectors.one_employee(call.membership, employee_id)
 
 

@@ -1,8 +1,11 @@
 """What `me`, employees, branches and departments take and give. The answers' serializers only document: selectors make the dicts."""
 
+from typing import Any
+
+from django.core.validators import EmailValidator
 from rest_framework import serializers
 
-from config.api import Id, PageQuery, Text, Word
+from config.api import Id, PageQuery, Strict, Text, Word
 from tenants.choices import AccountType, EmploymentStatus, ZodiacSign
 from tenants.roles import Role
 
@@ -24,6 +27,41 @@ class Score(serializers.DecimalField):
         super().__init__(max_digits=5, decimal_places=2, min_value=0, max_value=100, **kwargs)
 
 
+class Figure(serializers.FloatField):
+    """A number, and only a number."""
+
+    default_error_messages = {"invalid": "Send a number."}
+
+    def to_internal_value(self, data: Any) -> float:
+        if not isinstance(data, (int, float)) or isinstance(data, bool) or not -1e15 < data < 1e15:
+            self.fail("invalid")
+        return data
+
+
+class Figures(serializers.DictField):
+    """Names and figures."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(child=Figure(), **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        found = super().to_internal_value(data)
+        if len(found) > WORDS_LIMIT or any(not 0 < len(name.strip()) <= 100 or "\x00" in name for name in found):
+            raise serializers.ValidationError(f"Send at most {WORDS_LIMIT} figures, each with a name of up to 100 characters.")
+        return found
+
+
+class Day(serializers.DateField):
+    """A day, as YYYY-MM-DD."""
+
+    default_error_messages = {"invalid": "Send a day as YYYY-MM-DD."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or len(data) != 10:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 # Input -----------------------------------------------------------------------------------------------------------------
 
 
@@ -43,6 +81,73 @@ class BranchesQuery(PageQuery):
 class DepartmentsQuery(PageQuery):
     q = Text(required=False, allow_blank=True, max_length=200, help_text="Words of the name; all must match.")
     branch = Id(required=False)
+
+
+class Email(Text):
+    """An email address, or an empty string."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(max_length=254, allow_blank=True, validators=[EmailValidator("Send an email address.")], **kwargs)
+
+
+class CompatibilityBody(Strict):
+    job_role = Score(required=False, allow_null=True)
+    department = Score(required=False, allow_null=True)
+    company = Score(required=False, allow_null=True)
+    industry = Score(required=False, allow_null=True)
+
+
+class AstrologyBody(Strict):
+    sun_sign = Word(required=False, allow_null=True, choices=ZodiacSign.choices)
+    moon_sign = Word(required=False, allow_null=True, choices=ZodiacSign.choices)
+    rising_sign = Word(required=False, allow_null=True, choices=ZodiacSign.choices)
+    harmonic_code = Text(required=False, allow_null=True, max_length=50)
+
+
+class PerformanceBody(Strict):
+    indicators = Figures(required=False)
+    training_needs = Words(required=False)
+    strengths = Words(required=False)
+    development_areas = Words(required=False)
+
+
+class EmployeeChange(Strict):
+    """What is left out stays as it is. The three groups have the same names as in the answer."""
+
+    first_name = Text(required=False, max_length=NAME_LIMIT)
+    last_name = Text(required=False, max_length=NAME_LIMIT)
+    number = Text(required=False, max_length=50, allow_blank=True, help_text="The organization's own number for them.")
+    email = Email(required=False)
+    job_title = Text(required=False, max_length=200, allow_blank=True)
+    branch = Id(required=False, allow_null=True)
+    department = Id(required=False, allow_null=True)
+    reports_to = Id(required=False, allow_null=True)
+    status = Word(required=False, choices=EmploymentStatus.choices)
+    hired_on = Day(required=False, allow_null=True)
+    personality_traits = Words(required=False)
+    behavioral_patterns = Words(required=False)
+    compatibility = CompatibilityBody(required=False)
+    astrology = AstrologyBody(required=False)
+    performance = PerformanceBody(required=False)
+
+    @staticmethod
+    def fields_of_model(body: dict[str, Any]) -> dict[str, Any]:
+        """The body's names as the model has them: `compatibility.company` is `compatibility_company`."""
+        groups = {"compatibility": "compatibility_{}", "astrology": "{}", "performance": "{}"}
+        found = {name: value for name, value in body.items() if name not in groups}
+        for group, pattern in groups.items():
+            found |= {pattern.format(name): value for name, value in body.get(group, {}).items()}
+        if "indicators" in found:
+            found["performance_indicators"] = found.pop("indicators")
+        for name in ("sun_sign", "moon_sign", "rising_sign", "harmonic_code"):
+            if name in found:
+                found[name] = found[name] or ""
+        return found
+
+
+class NewEmployee(EmployeeChange):
+    first_name = Text(max_length=NAME_LIMIT)
+    last_name = Text(max_length=NAME_LIMIT)
 
 
 # Answers ---------------------------------------------------------------------------------------------------------------

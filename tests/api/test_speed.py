@@ -98,8 +98,6 @@ def test_a_page_of_many_conversations_costs_what_the_page_costs(crowded):
     for _ in range(3):
         page = olive.get(address).json()
         assert len(page["results"]) == PAGE
-        assert (
-            examined(lambda address=address: olive.get(address)) <= PAGE + 2
-        )  # its neighbours on both sides
+        assert examined(lambda address=address: olive.get(address)) <= PAGE + 2  # its neighbours on both sides
         assert typical(lambda address=address: olive.get(address)) < LIMIT
         address = page["next"]

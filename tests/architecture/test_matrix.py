@@ -52,6 +52,8 @@ GET    /api/docs/                                                      200   200
 GET    /api/v1/me                                                      401   401   200   200   200   200   200   200   200   200
 GET    /api/v1/employees                                               401   401   200   200   200   200   403   403   200   403
 GET    /api/v1/employees/{employee_id}                                 401   401   200   200   404   404   403   403   404   403
+POST   /api/v1/employees                                               401   401   201   201   201   403   403   403   201   403
+PATCH  /api/v1/employees/{employee_id}                                 401   401   200   200   404   403   403   403   404   403
 GET    /api/v1/branches                                                401   401   200   200   200   200   403   403   200   403
 GET    /api/v1/branches/{branch_id}                                    401   401   200   200   404   404   403   403   404   403
 GET    /api/v1/departments                                             401   401   200   200   200   200   403   403   200   403
@@ -99,6 +101,8 @@ ELSEWHERE = {"/admin/": "Django admin: staff only, below", "/accounts/": "allaut
 # What an operation needs besides identifiers, to be a good request of Olive's.
 BODIES: dict[str, Any] = {
     "POST /api/v1/conversations": {"type": "employee_specific", "subject_employee_ids": ["{employee_id}"]},
+    "POST /api/v1/employees": {"first_name": "Nina", "last_name": "Näs"},
+    "PATCH /api/v1/employees/{employee_id}": {"job_title": "Lead"},
     "PATCH /api/v1/conversations/{conversation_id}": {"title": "Renamed", "pinned": True},
     "POST /api/v1/conversations/{conversation_id}/messages": {"text": "Hello."},
     "POST /o/<slug:organization>/chat/new/": {
