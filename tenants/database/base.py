@@ -165,10 +165,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         forget(self.connection)
         super()._rollback()  # type: ignore[misc]  # the stubs do not know it
 
-    def _savepoint_rollback(self, sid: str) -> None:
-        super()._savepoint_rollback(sid)  # type: ignore[misc]
-        forget(self.connection)
-
     def _commit(self) -> None:
         connection = self.connection
         # COMMIT of a failed transaction is a rollback, and says nothing about it.

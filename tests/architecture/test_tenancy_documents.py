@@ -317,7 +317,7 @@ def test_nothing_else_is_a_tenant_key(value):
 
 @given(st.uuids(allow_nil=False))
 def test_unusual_spellings_of_a_uuid_are_refused(value):
-    for spelling in (value.hex, f"{{{value}}}", f"urn:uuid:{value}", f" {value}", f"{value}\n"):
+    for spelling in (value.hex, f"{{{value}}}", f"urn:uuid:{value}", f" {value}", f"{value}\n", f"{value.hex}----", f"----{value.hex}"):
         with pytest.raises(BadTenant):
             tenant_key(spelling)
 
