@@ -1,11 +1,12 @@
 """What a worker does for the chat. Celery starts and stops it; answers wait, hundreds at once, on the process's own event loop."""
 
 import asyncio
+import concurrent.futures
 import logging
 from datetime import timedelta
 
 from celery import shared_task
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.utils import timezone
 
@@ -16,6 +17,8 @@ from integrations.providers import prices
 log = logging.getLogger(__name__)
 
 RESTORED = timedelta(hours=3)
+
+_drained: "concurrent.futures.Future[None] | None" = None
 
 
 @shared_task(name="chat.sweep", ignore_result=True, expires=10)
@@ -40,8 +43,16 @@ def take_calls(**kwargs) -> None:
 
 
 @worker_shutting_down.connect
+def take_no_more_calls(**kwargs) -> None:
+    global _drained
+    _drained = loop.submit(answers.drain())
+
+
+@worker_shutdown.connect
 def let_answers_end(**kwargs) -> None:
-    loop.submit(answers.drain())
+    """Celery has nothing left to do; the process ends when this returns, and what it still writes would be cut off."""
+    if _drained is not None:
+        _drained.result(2 * settings.SHUTDOWN_SECONDS)
 
 
 async def _sweep_forever() -> None:

@@ -60,13 +60,13 @@ class Page(Kept):
 
     def __init__(self, conversation_id: str, *, ports: Sequence[int], key: str, organization: str = "acme") -> None:
         super().__init__(conversation_id)
-        self.ports, self.key, self.organization = list(ports), key, organization
+        self.ports, self.headers, self.organization = list(ports), {"Authorization": f"Bearer {key}"}, organization
         self.unacknowledged: dict[str, str] = {}  # client_id → text
         self.acknowledged: dict[str, dict[str, Any]] = {}
         self.refused: list[dict[str, Any]] = []
         self.closed_with: list[int] = []
         self.drops = 0
-        self.drop_after: int | None = None  # hang up after this many more events
+        self.cut_every: int | None = None  # hang up after so many events of each connection
         self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._socket: websockets.asyncio.client.ClientConnection | None = None
         self._task: asyncio.Task | None = None
@@ -118,7 +118,7 @@ class Page(Kept):
         while True:
             port = self.ports[turn % len(self.ports)]
             turn += 1
-            headers = {"Authorization": f"Bearer {self.key}"}
+            headers = {name: value.replace("PORT", str(port)) for name, value in self.headers.items()}
             try:
                 address = f"ws://127.0.0.1:{port}/ws/o/{self.organization}/"
                 async with connect(address, additional_headers=headers, open_timeout=20, proxy=None, close_timeout=0.1) as socket:
@@ -142,16 +142,16 @@ class Page(Kept):
             await asyncio.sleep(PAUSE)
 
     async def _read(self, socket) -> None:
+        heard = 0
         async for text in socket:
             frame = json.loads(text)
             self._settle(frame)
             self.take(frame)
-            if "event" in frame and self.drop_after is not None:
-                self.drop_after -= 1
-                if self.drop_after <= 0:
-                    self.drops += 1
-                    socket.transport.abort()
-                    return
+            heard += "event" in frame
+            if self.cut_every is not None and heard >= self.cut_every:
+                self.drops += 1
+                socket.transport.abort()
+                return
 
     def _settle(self, frame: dict[str, Any]) -> None:
         ref = frame.get("ack") or frame.get("ref")
@@ -182,7 +182,7 @@ class EventSource(Kept):
         super().__init__(conversation_id)
         self.ports, self.key = list(ports), key
         self.drops = 0
-        self.drop_after: int | None = None
+        self.cut_every: int | None = None
         self.refusals: list[int] = []
         self.ends = 0
         self._task: asyncio.Task | None = None
@@ -231,7 +231,7 @@ class EventSource(Kept):
                 await asyncio.sleep(PAUSE)
 
     async def _read(self, response: aiohttp.ClientResponse) -> None:
-        n, waiting = None, b""
+        n, waiting, heard = None, b"", 0
         async for received in response.content.iter_any():
             *lines, waiting = (waiting + received).split(b"\n")
             for line in lines:
@@ -242,9 +242,8 @@ class EventSource(Kept):
                     assert n is None or frame["n"] == n, "the event's id is its number"
                     self.take(frame)
                     n = None
-                    if "event" in frame and self.drop_after is not None:
-                        self.drop_after -= 1
-                        if self.drop_after <= 0:
-                            self.drops += 1
-                            response.close()
-                            return
+                    heard += "event" in frame
+                    if self.cut_every is not None and heard >= self.cut_every:
+                        self.drops += 1
+                        response.close()
+                        return
