@@ -238,6 +238,25 @@ def read_until(terminal: int, wanted: bytes, *, seconds: float = 60) -> bytes:
     return said
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_with_nobody_listening_any_more_it_still_stops_in_order(tmp_path, number):
+    """As when the terminal's window is closed: what it prints goes nowhere, and everything ends."""
+    folder = tmp_path / "data"
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, MANAGE, "up"], env=environment_for(folder, free_port()), stdin=subprocess.DEVNULL, stdout=writer, stderr=writer
+    )
+    os.close(writer)
+    said = b""
+    while b"Tables in PostgreSQL" not in said:
+        said += os.read(reader, 4096)
+    os.close(reader)
+    process.send_signal(number)
+    assert process.wait(60) == 0
+    assert Up(process, folder, 0, tmp_path).pids() == []
+    assert not (folder / "environment").exists()
+
+
 def test_an_unknown_model_is_said(tmp_path):
     stores = {"REDIS_URL": "redis://127.0.0.1:1/", "DATABASE_URL": "postgresql://127.0.0.1:1/x", "MONGODB_URI": "mongodb://127.0.0.1:1/x"}
     up = start_up(tmp_path / "data", free_port(), LLM="huge", **stores)

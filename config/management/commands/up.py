@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
@@ -41,7 +42,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, **options: object) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = Terminal(highlight=False, soft_wrap=True)
         self.began = time.monotonic()
         self.hurried = False
         with own_terminal(), self.signals():
@@ -188,7 +189,6 @@ class Command(BaseCommand):
             lines += [f"  password of all: [bold]{demo.PASSWORD}[/bold]"]
         lines += [f"  logs: {escape(str(settings.DATA_DIR / 'log'))} · Ctrl-C stops everything", "Ready"]
         self.console.print("\n".join(lines))
-        self.stdout.flush()
 
     # The terminal
     @contextlib.contextmanager
@@ -235,6 +235,22 @@ class Command(BaseCommand):
                 signal.signal(number, handler)
 
 
+class Terminal(Console):
+    """Where we speak. Once nobody listens any more (a closed window, `make run | head`) we say nothing, and stop as orderly as ever."""
+
+    def print(self, *objects: Any, **style: Any) -> None:
+        try:
+            super().print(*objects, **style)
+        except OSError:
+            self.on_broken_pipe()
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)  # Python flushes what is left at its exit, and would end with another code if that failed
+        os.close(nowhere)
+
+
 class Progress:
     """What is being done: a spinner on a terminal, one line a step elsewhere."""
 
@@ -252,7 +268,8 @@ class Progress:
 
     def stop(self) -> None:
         if self.status is not None:
-            self.status.stop()
+            with contextlib.suppress(OSError):  # the terminal is gone
+                self.status.stop()
 
 
 @contextlib.contextmanager
