@@ -92,17 +92,17 @@ class Flowed:
         }
 
 
-async def enter_all(world: World, places: Sequence[tuple[str, str]]) -> list[ParleySocket]:
-    """A tab for each (key, conversation), joined."""
+async def enter_all(world: World, places: Sequence[tuple[str, str]], *, at: tuple[str, int] | None = None) -> list[ParleySocket]:
+    """A tab for each (key, conversation), joined; `at` another web process than the usual one."""
 
     async def enter(key: str, conversation: str) -> ParleySocket:
-        socket = await ParleySocket.enter(world.web, organization=world.organization, key=key)
+        socket = await ParleySocket.enter(at or world.web, organization=world.organization, key=key)
         await socket.join(conversation)
         return socket
 
     sockets: list[ParleySocket] = []
-    for at in range(0, len(places), OPENED_AT_ONCE):
-        sockets += await asyncio.gather(*(enter(*place) for place in places[at : at + OPENED_AT_ONCE]))
+    for first in range(0, len(places), OPENED_AT_ONCE):
+        sockets += await asyncio.gather(*(enter(*place) for place in places[first : first + OPENED_AT_ONCE]))
     return sockets
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,14 @@ def tree(pid: int) -> list[int]:
 
 def cpu(pids: Iterable[int]) -> float:
     """CPU seconds so far of these processes and of their children that have ended."""
-    ticks = 0
+    seconds = 0.0
     for pid in pids:
         with contextlib.suppress(OSError):
+            # The process's CPU clock (clock_getcpuclockid) counts nanoseconds; /proc, which alone has the children, hundredths.
+            seconds += time.clock_gettime(~pid << 3 | 2)
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += sum(map(int, fields[11:15]))
-    return ticks / TICK
+            seconds += sum(map(int, fields[13:15])) / TICK
+    return seconds
 
 
 def memory(pids: Iterable[int]) -> int:

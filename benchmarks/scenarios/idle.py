@@ -9,6 +9,7 @@ from benchmarks.findings import Findings, Target, Tell
 from benchmarks.meters import Meter, memory, tree
 from benchmarks.sockets import BareSocket
 from benchmarks.world import OURS, World
+from config.management.commands import up
 
 SOCKETS = 1_000
 SETTLE, WATCHED = 3.0, 15.0  # seconds: people are looked after in rounds of that length
@@ -19,15 +20,19 @@ AT_ONCE = 25
 async def run(world: World, *, tell: Tell) -> Findings:
     tell(f"{SOCKETS:,} idle sockets")
     places = world.take(SOCKETS)
-    warm = await load.enter_all(world, places[:AT_ONCE])
+    # A web process of its own: one that served before has memory to spare, and the sockets would seem to need none.
+    fresh = world.start("fresh", up.web_command)
+    warm = await load.enter_all(world, places[:AT_ONCE], at=fresh)
     await load.leave_all(warm)
-    before = _memory(world, "web")
-    sockets = await load.enter_all(world, places)
-    ours = await _watch(world, "web", before, together=OURS)
+    before = _memory(world, "fresh")
+    sockets = await load.enter_all(world, places, at=fresh)
+    ours = await _watch(world, "fresh", before, together=("fresh", *OURS))
     await load.leave_all(sockets)
+    world.end("fresh")
     tell(f"{SOCKETS:,} idle sockets of a bare consumer")
     address = world.start_application("idle", "benchmarks.bare:idle")
     await load.until_open(address)
+    await load.leave_all(await asyncio.gather(*(BareSocket.open(address, "/ws") for _ in range(AT_ONCE))))
     before = _memory(world, "idle")
     opened: list[BareSocket] = []
     for _ in range(0, SOCKETS, AT_ONCE):

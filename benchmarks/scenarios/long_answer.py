@@ -9,7 +9,7 @@ from benchmarks.meters import Meter, Spent
 from benchmarks.tokens import question, tally
 from benchmarks.world import OURS, World
 
-ANSWERS = 4  # at once, so that a window costs enough to be measured
+ANSWERS = 8  # at once, so that a window costs enough to be measured
 TOKENS, WINDOW = 10_000, 1_000
 EVERY = 0.003  # seconds a token
 SETTLE = 0.3  # seconds after the first token before the first window: a turn's beginning is not a token's price
