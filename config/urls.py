@@ -1,9 +1,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from config.api_docs import DocsView, SchemaView
-
 from config import health
+from config.api_docs import DocsView, SchemaView
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
