@@ -157,7 +157,7 @@ class Outbox:
         self._keeping: asyncio.Task | None = None
         self._stops_at = 0.0
         self.producing: set[asyncio.Task] = set()  # calls that were taken, until their answer has ended
-        self.is_draining = False
+        self.draining = asyncio.Event()
 
     def enter(self, writing: Writing) -> None:
         self.writings[writing.record.id] = writing
@@ -317,7 +317,7 @@ async def serve() -> None:
     """Takes calls and writes answers until the process ends; takes none while it has no room, so that others get them."""
     box = outbox()
     producing = box.producing
-    while not box.is_draining:
+    while not box.draining.is_set():
         if len(producing) >= settings.ANSWERS_PER_WORKER:
             await asyncio.wait(producing, return_when=asyncio.FIRST_COMPLETED)
             continue
@@ -327,7 +327,7 @@ async def serve() -> None:
             log.warning("Redis is away; the sweeper calls meanwhile: %s", error)
             await asyncio.sleep(CALL_SECONDS)
             continue
-        if box.is_draining:
+        if box.draining.is_set():
             break  # the sweeper of another worker calls again
         for call in taken:
             task = asyncio.create_task(_produce(call))
@@ -379,7 +379,7 @@ async def produce(call: Call) -> None:
 async def drain() -> None:
     """Takes no more calls and lets the answers of this process end; interrupts, with their text kept, those that take longer."""
     box = outbox()
-    box.is_draining = True
+    box.draining.set()
     if await _all_ended(box.producing, within=settings.SHUTDOWN_SECONDS):
         return
     for writing in list(box.writings.values()):
