@@ -13,6 +13,7 @@ from django.db import connection
 
 from integrations.models import ModelCall, ModelPrice
 from integrations.providers.base import Code, Finished, Outcome, ProviderError, Usage
+from integrations.providers.openai import OpenAI
 from integrations.services import completions, ledger
 from tenants import scoping
 from tenants.models import Organization
@@ -267,6 +268,23 @@ async def test_stopping_during_a_pause_ends_it(request_, acme, configured):
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(task, 5)
     assert await rows(acme, "outcome") == [("failed",)]
+
+
+async def test_closing_does_not_rely_on_nobody_holding_the_providers_stream(request_, configured, monkeypatch):
+    held = []
+    stream_of = OpenAI.stream
+
+    def held_stream(*args, **kwargs):
+        held.append(stream_of(*args, **kwargs))
+        return held[-1]
+
+    monkeypatch.setattr(OpenAI, "stream", held_stream)
+    async with upstream(endless) as server:
+        configured(server.url)
+        stream = completions.stream(request_)
+        assert await anext(stream) == "first "
+        await stream.aclose()
+        await asyncio.wait_for(server.exchanges[0].gone.wait(), 2)
 
 
 async def test_leaving_the_loop_early_closes_the_connection_too(request_, configured):

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from bson import BSON
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from uuid_utils.compat import uuid7
 
 from integrations.models import ModelCall
@@ -125,6 +125,25 @@ def test_while_postgresql_is_away_nothing_is_lost(acme, services, monkeypatch):
     assert ids(acme) == {attempt.id for attempt in [*attempts, later]}
 
 
+def test_what_postgresql_did_not_take_is_tried_again_until_it_does(acme, monkeypatch, caplog):
+    monkeypatch.setattr(ledger, "PAUSES", (0.01, 0.02))
+    really, away = ledger.write, [OperationalError("no connection"), InterfaceError("connection closed"), OperationalError("again")]
+
+    def write(attempts) -> None:
+        if away:
+            raise away.pop()
+        really(attempts)
+
+    monkeypatch.setattr(ledger, "write", write)
+    attempts = [attempt_of(acme) for _ in range(20)]
+    for attempt in attempts:
+        ledger.record(attempt)
+    assert ledger.flush(timeout=10)
+    assert away == []
+    assert ids(acme) == {attempt.id for attempt in attempts}
+    assert caplog.text.count("PostgreSQL is away") == 3
+
+
 def test_what_a_crash_lost_is_restored_from_the_message(acme):
     """The message keeps its attempts in MongoDB; its times have milliseconds, its documents no Decimal and no UUID."""
     written, lost = attempt_of(acme), attempt_of(acme, outcome=Outcome.CANCELLED, usage=None, cost=None, first_token_ms=None)
@@ -138,7 +157,7 @@ def test_what_a_crash_lost_is_restored_from_the_message(acme):
 
 def test_the_list_is_bounded_and_says_what_it_dropped(acme, monkeypatch, caplog):
     monkeypatch.setattr(ledger, "KEPT", 3)
-    monkeypatch.setattr(ledger, "write", lambda attempts: (_ for _ in ()).throw(ledger.OperationalError("away")))
+    monkeypatch.setattr(ledger, "write", lambda attempts: (_ for _ in ()).throw(OperationalError("away")))
     monkeypatch.setattr(ledger, "PAUSES", (0.05, 0.05))
     attempts = [attempt_of(acme) for _ in range(5)]
     for attempt in attempts:
