@@ -94,7 +94,7 @@ async def test_the_socket_is_cut_again_and_again_and_the_answer_is_whole(page, w
             closing.add(asyncio.ensure_future(end.close(code=1012)))
 
     await page.route_web_socket(re.compile("/ws/o/"), relay)
-    world.upstream.behave(LONG, size=7, pause=0.03)
+    world.upstream.behave(LONG, size=20, pause=0.04)
     await page.goto(world.conversation)
     await ask(page, "And then?")
     await expect(answer(page)).to_have_attribute("data-status", "sent", timeout=60_000)

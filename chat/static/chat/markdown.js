@@ -112,6 +112,8 @@ const INDENTED = /^(?: {2,}|\t)/;
 const LONG = 1_500;
 const KEEP_OPEN = 300;
 const GROWTH = 1.125;
+// Lines of an open code block that are laid out together.
+const LINES = 40;
 
 /**
  * Markdown that arrives in pieces, shown in `root`. Finished blocks are rendered once and stay as they are; only the last, open one is
@@ -266,16 +268,17 @@ export class StreamedMarkdown {
     this.#scanned = 0;
     this.#discard();
     const block = DOMPurify.sanitize(codeBlock("", info.trim().split(/\s+/)[0]), ALLOWED).firstElementChild;
+    const code = block.querySelector("code");
     const line = document.createTextNode("");
-    block.querySelector("code").append(line);
     this.#root.append(block);
-    this.#fence = { mark, block, line };
+    this.#fence = { mark, block, code, line, part: null, lines: LINES };
+    this.#addLines("");
     return true;
   }
 
   /** Takes the whole lines of an open code block. True where the block was closed. */
   #goOnInFence() {
-    const { mark, block, line } = this.#fence;
+    const { mark, block, code } = this.#fence;
     const closing = new RegExp(`^ {0,3}${mark[0]}{${mark.length},} *$`);
     let start = 0;
     let done = "";
@@ -283,8 +286,7 @@ export class StreamedMarkdown {
       const text = this.#open.slice(start, end);
       start = end + 1;
       if (closing.test(text)) {
-        line.before(done);
-        line.remove();
+        code.replaceChildren(code.textContent.slice(0, -this.#fence.line.length || undefined) + done);
         this.#open = this.#open.slice(start);
         this.#fence = null;
         this.#finished([block]);
@@ -292,9 +294,23 @@ export class StreamedMarkdown {
       }
       done += `${text}\n`;
     }
-    if (done) line.before(done);
+    if (done) this.#addLines(done);
     this.#open = this.#open.slice(start);
     return false;
+  }
+
+  /** Adds whole lines before the open one, in parts that are laid out each by itself: one long text would be laid out anew each time. */
+  #addLines(text) {
+    const fence = this.#fence;
+    fence.line.data = "";
+    if (fence.lines >= LINES) {
+      fence.part = document.createElement("span");
+      fence.part.className = "lines";
+      fence.code.append(fence.part);
+      fence.lines = 0;
+    }
+    fence.part.append(text, fence.line);
+    fence.lines += text.split("\n").length - 1;
   }
 
   /** The line that is being written; what may become the closing fence is held back. */
