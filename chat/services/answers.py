@@ -46,6 +46,7 @@ M = mongo.names(Message)
 
 SAVE_AGAIN_SECONDS = (0.2, 2.0)
 CALL_SECONDS = 1.0
+KEEP_SECONDS = 0.2  # between two looks for answers whose checkpoint is due
 STOPS_SECONDS = 0.1
 RIGHTS_SECONDS = 2.0
 BUSY = 60  # answers at once from which on deltas are sent as rarely as they may be
@@ -154,6 +155,7 @@ class Outbox:
         self._busy = asyncio.Event()
         self._turn = asyncio.Event()
         self._task: asyncio.Task | None = None
+        self._keeper: asyncio.Task | None = None
         self._keeping: asyncio.Task | None = None
         self._stops_at = 0.0
         self.producing: set[asyncio.Task] = set()  # calls that were taken, until their answer has ended
@@ -163,6 +165,7 @@ class Outbox:
         self.writings[writing.record.id] = writing
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._tick_forever())
+            self._keeper = asyncio.create_task(self._keep_forever())
         self._busy.set()
 
     def leave(self, writing: Writing) -> None:
@@ -191,7 +194,6 @@ class Outbox:
             await asyncio.sleep(0)
             await self._send(list(self.writings.values()))
             await self._read_stops()
-            self._keep(time.monotonic())
             await asyncio.sleep(max(0.001, self.interval - (time.monotonic() - began)))
 
     @property
@@ -204,6 +206,7 @@ class Outbox:
         """Sends what these answers have, in order for each; an answer that has ended is followed by its saved end."""
         out: list[tuple[Writing, str]] = []
         drafts: list[events.Draft] = []
+        ended: list[Writing] = []  # as of now: more may end while this is on its way
         for writing in writings:
             if writing.sending or (writing.closing and writing.last is None):
                 continue  # what is left goes out once that is, or together with its end
@@ -217,6 +220,7 @@ class Outbox:
             if writing.last is not None:
                 drafts.append(events.message(writing.last.as_json()))
                 out.append((writing, ""))
+                ended.append(writing)
         if not drafts:
             return
         for writing, _ in out:
@@ -237,12 +241,17 @@ class Outbox:
                 else:  # Redis has forgotten what came before this delta: it is nowhere but here
                     writing.give_back(text)
                     writing.announce_whole = True
-                writing.announced = writing.last is not None
+            for writing in ended:
+                writing.announced = True
             failpoint("answer.flushed")
-        for writing, _ in out:
-            writing.sending = False
+        finally:
+            for writing, _ in out:
+                writing.sending = False
+        for writing in ended:
+            writing.out.set()
+        for writing in {writing for writing, _ in out}.difference(ended):
             if writing.last is not None:
-                writing.out.set()
+                self.hurry(writing)
 
     async def _read_stops(self) -> None:
         """Stops what somebody wants stopped. The durable wish is read with the checkpoints, too."""
@@ -260,6 +269,13 @@ class Outbox:
     @staticmethod
     def so_far(writing: Writing) -> MessageRecord:
         return replace(writing.record, text=writing.text)
+
+    async def _keep_forever(self) -> None:
+        """Apart from the ticks, which wait where Redis is slow: a lease must not run out for that."""
+        while True:
+            await self._busy.wait()
+            self._keep(time.monotonic())
+            await asyncio.sleep(min(KEEP_SECONDS, settings.CHECKPOINT_SECONDS / 4))
 
     def _keep(self, now: float) -> None:
         """Starts a checkpoint of the answers that are due, unless the last one is still under way."""

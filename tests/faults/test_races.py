@@ -6,10 +6,11 @@ import random
 import pytest
 
 from chat import access
+from chat.realtime import stream
 from chat.services import errors, sweeper, turns
 from config import mongo
 from tests.faults.desk import Desk, run
-from tests.faults.provider import TEXT
+from tests.faults.provider import PIECES, TEXT, writes
 
 RACERS = 64
 
@@ -139,3 +140,20 @@ def test_a_member_cannot_take_an_answer_to_a_place_that_is_taken(desk: Desk):
         return await desk.kept()
 
     assert [message.seq for message in run(confused())] == list(range(1, 9))
+
+
+def test_an_answer_that_ends_while_its_words_are_on_their_way_is_announced_after_them(desk: Desk, provider, monkeypatch):
+    question = "Slow to be told? 🐌"
+    provider.scripts[question] = writes(*PIECES, pause=0.002)
+    publish = stream.publish
+
+    async def slowly(*args, **kwargs):
+        placed = await publish(*args, **kwargs)
+        await asyncio.sleep(0.3)
+        return placed
+
+    monkeypatch.setattr(stream, "publish", slowly)
+    written, events = run(desk.turn(question))
+    assert (written.status, written.text) == ("sent", TEXT)
+    assert [said["event"] for said in events][-1] == "message"
+    assert "".join(said["text"] for said in events if said["event"] == "delta") == TEXT

@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 from chat.events import Close
 from config import redis
 from tests import services as plugin
+from tests.faults.conftest import LEASE_SECONDS
 from tests.faults.house import House
 from tests.faults.provider import PIECES, TEXT, writes
 from tests.faults.turning import Turn, exactly_once, turning
@@ -121,13 +122,13 @@ async def test_valkey_killed_and_started_again_while_text_streams(turn: Turn, se
     await works_again(turn)
 
 
-async def test_valkey_frozen_while_text_streams(turn: Turn, services):
+async def test_valkey_frozen_for_longer_than_a_lease_while_text_streams_and_ends(turn: Turn, services):
     question = "Frozen? 🧊"
     turn.house.provider.scripts[question] = writes(*LONG)
     await turn.page.send(question)
     await turn.text_of(at_least=100)
     services.valkey.pause()
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(LEASE_SECONDS + 2)
     services.valkey.resume()
     await answered_once(turn, question, "".join(LONG))
 
@@ -236,6 +237,22 @@ async def test_postgresql_away_is_503_and_the_text_arrives_once_on_return(turn: 
     finally:
         await asyncio.to_thread(services.postgres.start)
     await turn.page.until(lambda: client_id in turn.page.acknowledged, seconds=15)
+    await answered_once(turn, question, TEXT)
+
+
+async def test_valkey_emptied_while_postgresql_is_away_resets_when_it_is_back(turn: Turn, services):
+    """Who may read is asked in PostgreSQL before a reset, which has to wait for it."""
+    await asyncio.to_thread(services.postgres.kill)
+    try:
+        await asyncio.sleep(2)  # what a web process believes of grants is older than it may be
+        redis.client().flushall()
+        await asyncio.sleep(1.5)
+        assert turn.page.resets == 0
+    finally:
+        await asyncio.to_thread(services.postgres.start)
+    await turn.page.until(lambda: turn.page.resets == 1)
+    question = "Both at once? 🌧️"
+    await turn.page.send(question)
     await answered_once(turn, question, TEXT)
 
 
