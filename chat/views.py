@@ -59,7 +59,8 @@ def member_page(view: MemberView) -> MemberView:
     @login_required
     def for_member(request: HttpRequest, organization: str, **ids: UUID) -> HttpResponse:
         try:
-            membership = people_access.membership_for(request.user, organization)
+            # The middleware has looked already; a view that is called without it looks itself.
+            membership = getattr(request, "membership", None) or people_access.membership_for(request.user, organization)
             with scoping.tenant(membership.organization_id):
                 return view(request, membership, **ids)
         except people_access.NotFound:
