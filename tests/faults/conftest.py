@@ -12,6 +12,7 @@ from django.db import connection
 from chat.services import conversations
 from config import loop
 from tenants import scoping
+from tenants.models import Organization
 from tenants.services import accounts
 from tests import services as plugin
 from tests.cast import Cast, make_cast
@@ -39,6 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.django_db)
             item.add_marker(pytest.mark.xdist_group("faults"))
             item.add_marker(pytest.mark.faults)
+            item.add_marker(pytest.mark.timeout(300))  # processes start slowly where every core is busy
 
 
 @pytest.fixture
@@ -53,9 +55,14 @@ def _django_db_helper(django_db_setup, django_db_blocker) -> Iterator[None]:
 def cast(_mongo_migrated, django_db_blocker) -> Iterator[Cast]:
     """The cast, committed, for all tests of a module."""
     with django_db_blocker.unblock():
-        empty()
+        clean()  # a test before may have been broken off
         yield make_cast()
-        empty()
+        clean()
+
+
+def clean() -> None:
+    empty()
+    if Organization.objects.exists():
         call_command("flush", interactive=False, verbosity=0, allow_cascade=True)
 
 
