@@ -12,7 +12,7 @@ from tenants import access, scoping
 from tenants.models import Candidate, Employee, Membership, Organization, User
 from tests import tenancy
 
-pytestmark = [pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.timeout(400)]
 EVERYBODYS = scoping.ACROSS_COMMENT + "the demo's test counts"
 
 

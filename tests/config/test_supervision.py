@@ -12,7 +12,7 @@ import pytest
 from config import supervision
 from config.supervision import Program, Supervisor, birth_of, end_leftovers
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def python(code: str, *arguments: str) -> tuple[str, ...]:
 SLEEPER = "import time; print('here', flush=True); time.sleep(60)"
 
 
-def wait_until(condition, *, seconds: float = 10, step=lambda: None) -> None:
+def wait_until(condition, *, seconds: float = 45, step=lambda: None) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "It did not happen in time."
