@@ -7,6 +7,7 @@ both what is checked and what `/api/schema/` says, so that the two cannot differ
 import functools
 import logging
 import re
+import sys
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import render
 from django.urls import Resolver404, resolve
 from django.utils.encoding import iri_to_uri
 from django.views import defaults
@@ -203,6 +205,18 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if is_api(request):
         return error_response(request, exceptions.NotFound(NOTHING_HERE))
     return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Django's `handler500`: a middleware's error, or a page's. A store that is away is no error of ours."""
+    error = sys.exc_info()[1]
+    if is_api(request):
+        return error_response(request, error if isinstance(error, Exception) else exceptions.APIException())
+    if error is not None and store_is_away(error):
+        response = render(request, "503.html", status=status.HTTP_503_SERVICE_UNAVAILABLE)
+        response.headers["Retry-After"] = str(RETRY_AFTER)
+        return response
+    return defaults.server_error(request)
 
 
 # Input -----------------------------------------------------------------------------------------------------------------

@@ -19,3 +19,4 @@ urlpatterns = [
 handler400 = "config.api.bad_request"
 handler403 = "config.api.permission_denied"
 handler404 = "config.api.not_found"
+handler500 = "config.api.server_error"

@@ -2,13 +2,16 @@
 
 import io
 import re
+import shutil
 from html.parser import HTMLParser
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client
+from playwright.sync_api import sync_playwright
 
 from config import json
 
@@ -91,6 +94,26 @@ def test_the_page_loads_local_files_only_and_has_no_inline_script_or_style():
     loaded = Client().get(script)
     assert loaded.headers["Content-Type"].startswith("application/javascript")
     assert re.search(r'url: "/api/schema/"', loaded.content.decode().replace("\\u002D", "-"))
+
+
+def test_a_browser_shows_every_operation_and_the_policy_stops_nothing(cast, server, schema):
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        pytest.fail("This test needs Chromium. Install it: apt-get install chromium", pytrace=False)
+    problems, hosts = [], set()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+        page.goto(f"http://127.0.0.1:{server}/api/docs/")
+        page.wait_for_selector(".opblock", timeout=60_000)
+        shown = page.locator(".opblock").count()
+        browser.close()
+    assert problems == []
+    assert hosts <= {f"127.0.0.1:{server}", ""}  # an image in the stylesheet has no host
+    assert shown == sum(len(methods) for methods in schema["paths"].values())
 
 
 def test_the_parser_of_the_page_sees_inline_code():

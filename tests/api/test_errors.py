@@ -126,6 +126,33 @@ def test_a_bug_is_a_500_that_tells_nothing(cast, olive, monkeypatch):
     assert error["code"] == "error"
 
 
+def test_a_store_that_is_away_before_any_view_is_a_503_too(monkeypatch):
+    def away(self, request):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr("tenants.middleware.TenantMiddleware.admit", away)
+    client = Client(raise_request_exception=False)
+    [error] = errors_of(client.get("/api/v1/me"), 503)
+    assert error["code"] == "store_away"
+    page = client.get("/o/acme/chat/")
+    assert (page.status_code, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+    assert int(page.headers["Retry-After"]) >= 1
+    assert b"server closed" not in page.content
+
+
+def test_a_bug_before_any_view_is_a_500_that_tells_nothing(monkeypatch):
+    def broken(self, request):
+        raise RuntimeError("the secret of the house")
+
+    monkeypatch.setattr("tenants.middleware.TenantMiddleware.admit", broken)
+    client = Client(raise_request_exception=False)
+    assert b"secret" not in client.get("/api/v1/me").content
+    errors_of(client.get("/api/v1/me"), 500)
+    page = client.get("/o/acme/chat/")
+    assert page.status_code == 500
+    assert b"secret" not in page.content
+
+
 def test_with_mongodb_away_the_api_says_503_within_three_seconds_and_nothing_is_lost(cast, olive, services):
     started = start(olive, cast)
     talk = f"conversations/{started['id']}/messages"
