@@ -194,6 +194,8 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = False
+# Scripts import each other by their plain names, which must never be older than the page: those are asked for again each time.
+WHITENOISE_MAX_AGE = 0
 
 # People ---------------------------------------------------------------------------------------------------------------
 
