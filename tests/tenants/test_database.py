@@ -174,6 +174,16 @@ def test_a_savepoint_rollback_does_not_leave_a_stale_tenant(cast):
         assert seen() == ["Lair"]
 
 
+def test_a_savepoint_that_another_tenant_set_does_not_bring_it_back(cast):
+    with scoping.tenant(cast.acme):
+        seen()
+        savepoint = transaction.savepoint()
+    with scoping.tenant(cast.globex):
+        assert seen() == ["Lair"]
+        transaction.savepoint_rollback(savepoint)
+        assert seen() == ["Lair"]
+
+
 def test_a_rollback_does_not_leave_a_stale_tenant(committed):
     with scoping.tenant(committed.acme):
         assert seen() == ["North", "South"]
