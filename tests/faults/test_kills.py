@@ -24,11 +24,13 @@ pytestmark = pytest.mark.asyncio
 
 @pytest.fixture(scope="module")
 def site(house: House) -> House:
-    """Two web processes, two workers and beat."""
+    """Two web processes, two workers, beat, and a third worker that only sweeps: two deaths in a row leave one that heals at once,
+    however slowly the others start again."""
     house.processes.web("web-a")
     house.processes.web("web-b")
     house.processes.worker("worker-1")
     house.processes.worker("worker-2")
+    house.processes.worker("worker-3", ANSWERS_PER_WORKER="0")
     house.processes.beat("beat")
     house.processes.wait_until_ready()
     return house
