@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,17 @@ def test_compose_is_the_production_shape():
     assert {SERVICES[name]["image"] for name in ("broker", "cache")} == {"valkey/valkey:9.1-alpine"}
     assert "noeviction --appendonly yes" in SERVICES["broker"]["command"]
     assert "volatile-ttl" in SERVICES["cache"]["command"]
+
+
+def test_compose_itself_accepts_the_file():
+    """Where compose is installed it is asked; it needs no engine for this. The other tests here stand for it elsewhere."""
+    compose = shutil.which("docker-compose")
+    if compose is None:
+        return
+    asked = {match[1] for match in INTERPOLATED.finditer((ROOT / "docker-compose.yml").read_text())}
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere", **dict.fromkeys(asked, "1")}
+    result = subprocess.run([compose, "config", "-q"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
 
 
 def test_only_the_proxy_can_be_reached_from_outside():
