@@ -460,7 +460,7 @@ async def _write(box: Outbox, writing: Writing, context: "asyncio.Task[AnswerCon
             box.hurry(writing)
         await box.turn()
     if finished is None:
-        raise ProviderError(Code.INCOMPLETE, "The answer ended before it was complete. Press retry.")
+        raise ProviderError(Code.INCOMPLETE, "The answer ended before it was complete. Try again.")
     return finished
 
 
@@ -475,14 +475,14 @@ async def _ended(writing: Writing) -> dict[str, Any]:
             raise
         if writing.stopped or writing.record.stop_requested_at is not None:
             return {M.status: MessageStatus.CANCELLED.value, M.finish_reason: "stopped"}
-        return _failure(MessageStatus.INTERRUPTED, "interrupted", "The answer was interrupted. Press retry to have it written again.")
+        return _failure(MessageStatus.INTERRUPTED, "interrupted", "The answer was interrupted. Try again to have it written anew.")
     except ProviderError as error:
         return _failure(MessageStatus.ERROR, error.code, error.sentence, attempts=error.attempts)
     except (*mongo.AWAY, DatabaseError):
-        return _failure(MessageStatus.INTERRUPTED, "store_away", "Parley's store was away while this was written. Press retry.")
+        return _failure(MessageStatus.INTERRUPTED, "store_away", "Parley's store was away while this was written. Try again.")
     except Exception:
         log.exception("Answer %s failed.", writing.record.id)
-        return _failure(MessageStatus.ERROR, "internal_error", "Something went wrong on our side. Press retry; we have been told.")
+        return _failure(MessageStatus.ERROR, "internal_error", "Something went wrong on our side. Try again; we have been told.")
     return _success(writing, finished)
 
 

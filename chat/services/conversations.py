@@ -143,12 +143,19 @@ def restore(membership: Membership, conversation: ConversationRecord) -> Convers
 
 def delete(membership: Membership, conversation: ConversationRecord) -> None:
     """A soft delete: it is gone for everybody and removed for good after its period (D2)."""
-    _change(membership, conversation, {C.status: ConversationStatus.DELETED.value, C.deleted_at: timezone.now()})
+    _change(
+        membership,
+        conversation,
+        {C.status: ConversationStatus.DELETED.value, C.deleted_at: timezone.now()},
+        permission="chat:conversation:delete",
+    )
 
 
-def _change(membership: Membership, conversation: ConversationRecord, changes: dict) -> ConversationRecord:
+def _change(
+    membership: Membership, conversation: ConversationRecord, changes: dict, *, permission: str = "chat:conversation:update"
+) -> ConversationRecord:
     """Only who started a conversation changes it; saved first, announced afterwards."""
-    roles.require(membership, "chat:conversation:update")
+    roles.require(membership, permission)
     if conversation.user_id != str(membership.user_id):
         raise people.Forbidden("Only the person who started this conversation can change it.")
     raw = mongo.collection(Conversation).find_one_and_update(

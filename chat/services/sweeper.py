@@ -34,8 +34,8 @@ ATTEMPTS = 3
 AT_ONCE = 500
 WHY_ACROSS = ACROSS_COMMENT + "the sweeper looks for answers that nobody works on"
 
-NOBODY_FREE = "Nobody was free to write this answer. Press retry."
-BROKEN_OFF = "The answer broke off. Press retry to have it written again."
+NOBODY_FREE = "Nobody was free to write this answer. Try again."
+BROKEN_OFF = "The answer broke off. Try again to have it written anew."
 
 _patient_until = 0.0  # monotonic seconds
 

@@ -13,7 +13,7 @@ from tests.faults.provider import PIECES, TEXT, refuses, writes
 from tests.integrations.upstream import Exchange, answer, chunk, event
 
 BEGUN = "".join(PIECES[:6])
-TO_DO = ("Try again", "Press retry", "Ask", "Put", "Choose", "Change", "Start")
+TO_DO = ("Try again", "Ask", "Put", "Choose", "Change", "Start")
 
 
 @pytest.fixture(autouse=True)
