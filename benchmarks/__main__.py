@@ -86,7 +86,7 @@ def main(arguments: list[str]) -> int:
                     found["peers"] = uvloop.run(compare.run(opened, seconds=options.seconds, tell=tell))
                     progress.advance(task)
     except world.NotReady as error:
-        console.print(f"[red]{error}[/red]", markup=True)
+        console.print(str(error), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
