@@ -10,6 +10,7 @@ from config import loop, mongo, redis
 from integrations.services import ledger
 from tests import services as plugin
 from tests import tenancy
+from tests.cast import restore_permissions
 
 
 @pytest.fixture(scope="session")
@@ -36,11 +37,19 @@ def _mongo_migrated(django_db_setup):
 
 @pytest.fixture
 def stores(_mongo_migrated, transactional_db):
-    """PostgreSQL with committed rows, MongoDB and Redis: all empty at first."""
+    """PostgreSQL with committed rows, MongoDB and Redis: all empty at first, but for what the migrations granted."""
     empty()
+    restore_permissions()
     yield
     ledger.flush(timeout=10)  # its thread must not write into tables that are being emptied
     empty()
+
+
+@pytest.fixture(autouse=True)
+def _granted(request, _django_db_marker):
+    """Whatever test came before and had every table emptied: what the migrations granted is there."""
+    if "_django_db_helper" in request.fixturenames:
+        restore_permissions()
 
 
 def empty() -> None:
