@@ -45,13 +45,6 @@ def stores(_mongo_migrated, transactional_db):
     empty()
 
 
-@pytest.fixture(autouse=True)
-def _granted(request, _django_db_marker):
-    """Whatever test came before and had every table emptied: what the migrations granted is there."""
-    if "_django_db_helper" in request.fixturenames:
-        restore_permissions()
-
-
 def empty() -> None:
     """Empties MongoDB's collections (not its schema) and Redis."""
     database = mongo.database()

@@ -15,7 +15,7 @@ from tenants import checks, roles, scoping
 from tenants.models import Grant, Organization, Permission
 from tenants.scoping import TenantManager, TenantModel
 from tests import tenancy
-from tests.cast import make_cast
+from tests.cast import make_cast, restore_permissions
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("tenants", "integrations", "chat", "analytics", "dashboards", "config")
@@ -202,19 +202,25 @@ def test_allowed_reasons_in_mongodb_are_all_used():
 ASKED = re.compile(r"""roles\.(?:may|require)\([^"')]*["']([a-z_]+:[a-z_]+:[a-z_]+)["']""")
 
 
-def test_every_permission_that_code_asks_for_exists(db):
+@pytest.fixture
+def granted(db):
+    """What the migrations granted, whichever test emptied the tables before."""
+    restore_permissions()
+
+
+def test_every_permission_that_code_asks_for_exists(granted):
     asked = {code for _, source in sources() for code in ASKED.findall(source)}
     assert asked, "the scan sees nothing"
     assert asked <= set(Permission.objects.values_list("code", flat=True))
 
 
-def test_owners_are_granted_everything_and_guests_little(db):
-    granted = {role: set() for role in roles.Role.values}
+def test_owners_are_granted_everything_and_guests_little(granted):
+    held = {role: set() for role in roles.Role.values}
     for role, code in Grant.objects.values_list("role", "permission__code"):
-        granted[role].add(code)
-    assert granted["owner"] == set(Permission.objects.values_list("code", flat=True))
-    assert granted["guest"] < granted["manager"] < granted["leader"] < granted["owner"]
-    assert not any(code.startswith(("people:", "supervisor:")) for code in granted["guest"])
+        held[role].add(code)
+    assert held["owner"] == set(Permission.objects.values_list("code", flat=True))
+    assert held["guest"] < held["manager"] < held["leader"] < held["owner"]
+    assert not any(code.startswith(("people:", "supervisor:")) for code in held["guest"])
 
 
 # Pointers between rows -----------------------------------------------------------------------------------------------------

@@ -76,14 +76,15 @@ async def scripts(browser: Browser):
     await context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def upstream():
     with Upstream().serving() as upstream:
         yield upstream
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _running_site(_mongo_migrated, upstream: Upstream, tmp_path_factory):
+    """For one module: a worker left running would write the answers of the tests that come next."""
     name = connection.settings_dict["NAME"]
     with running(folder=tmp_path_factory.mktemp("site"), database_url=_database_url(name), provider=upstream.url) as site:
         yield site
