@@ -9,6 +9,7 @@ import concurrent.futures
 import contextvars
 import functools
 import threading
+import time
 import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ T = TypeVar("T")
 
 THREADS = 4
 AT_ONCE = 32
+AT_ONCE_SECONDS = 0.5
 
 _lock = threading.Lock()
 _threads = concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="parley-sql")
@@ -68,11 +70,14 @@ async def in_thread(function: Callable[..., T], /, *args: Any, **kwargs: Any) ->
 
 
 def _kept(work: Callable[[], T]) -> T:
+    began = time.monotonic()
     try:
         return work()
     except (InterfaceError, OperationalError):
-        connections.close_all()  # the kept connection may be one that died while nobody used it: once more, with a new one
-        return work()
+        connections.close_all()
+        if time.monotonic() - began > AT_ONCE_SECONDS:
+            raise  # PostgreSQL is away
+        return work()  # the kept connection was one that died while nobody used it: once more, with a new one
     except BaseException:
         connections.close_all()
         raise

@@ -90,6 +90,8 @@ class Listener:
         try:
             while True:
                 missed = await stream.since(redis.async_client(), self.conversation_id, after=self.n)
+                if self.n < 0 or self._lost:
+                    return  # who listened has left meanwhile
                 if missed is None:
                     self.lose()
                     return

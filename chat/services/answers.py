@@ -381,7 +381,6 @@ async def produce(call: Call) -> None:
         if not _is_believable(call, writing.record):
             context.cancel()
             context = asyncio.create_task(contexts.for_answer(replace(call, rights=None)))
-        await asyncio.wait([context])
     writing.task = asyncio.create_task(_write(box, writing, context))
     box.enter(writing)
     try:
