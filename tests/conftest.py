@@ -13,6 +13,22 @@ from tests import tenancy
 from tests.cast import restore_permissions
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items) -> None:
+    """Tests that kill servers come last: connections that other tests still hold, in whatever thread, would die with them.
+
+    Those of `manage.py up` share one that is killed and started again, so they keep their order.
+    """
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[int, int]:
+    path = item.path.as_posix()
+    if path.endswith("tests/config/test_up.py"):
+        return (1, item.location[1] or 0)
+    return (2, 0) if "tests/faults/" in path else (0, 0)
+
+
 @pytest.fixture(scope="session")
 def services():
     """The throw-away servers of this test process, to stop and kill (`services.mongo.stop()`)."""
