@@ -61,6 +61,7 @@ lock: $(UV) ## pin the dependencies of pyproject.toml and package.json again (UP
 	$(COMPILE) --group pyproject.toml:tools -o requirements-tools.txt
 	$(COMPILE) --group pyproject.toml:node -o requirements-node.txt
 	$(NPM) install --package-lock-only
+	@$(TOOLS)/bin/python -c "import json, pathlib; path = pathlib.Path('package-lock.json'); lock = json.loads(path.read_text()); [package.pop('funding', None) for package in lock['packages'].values()]; path.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + chr(10))"
 
 clean: ## remove what can be made again; the data in .local stays
 	rm -rf .venv .cache node_modules staticfiles .pytest_cache .ruff_cache .mypy_cache .hypothesis
