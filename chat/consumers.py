@@ -1,9 +1,11 @@
 """The socket of a tab, `ws/o/<organization>/`: it admits, joins and forwards. It never calls a provider and never waits for one."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -14,11 +16,10 @@ from django.db import DatabaseError
 
 from chat import access, frames, selectors
 from chat.events import Close, Do
-from chat.realtime import stream
 from chat.realtime.doorkeeper import doorkeeper
 from chat.realtime.hub import Listener, hub
 from chat.services import errors, turns
-from config import loop, mongo, redis
+from config import loop, mongo
 from tenants import access as people
 from tenants.authentication import Credential, Principal
 
@@ -52,6 +53,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._sending: asyncio.Task | None = None
+        self._held: tuple[str, list[bytes]] | None = None
         self._resetting: set[asyncio.Task] = set()
         self._gone = False
         try:
@@ -124,9 +126,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 await self._say({"ack": frame.ref})
             case Do.SEND:
                 conversation = await access.aconversation_for(membership, given["conversation"])
-                taken = await turns.asubmit(membership, conversation, text=given["text"], client_id=given["client_id"])
-                shown = taken.answer.as_json() if taken.answer else None
-                await self._say({"ack": frame.ref, "message": taken.message.as_json(), "answer": shown})
+                with self._holding(conversation.id):
+                    taken = await turns.asubmit(membership, conversation, text=given["text"], client_id=given["client_id"])
+                    shown = taken.answer.as_json() if taken.answer else None
+                    await self._say({"ack": frame.ref, "message": taken.message.as_json(), "answer": shown})
             case Do.STOP:
                 answer = await turns.astop(membership, await access.amessage_for(membership, given["message"]))
                 await self._say({"ack": frame.ref, "message": answer.as_json()})
@@ -143,25 +146,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
             hub().leave(before)
         listener = self._listeners[conversation.id] = await hub().listen(conversation.id, self)
         if after:
-            missed = await self._missed(conversation.id, after=after)
+            missed = await listener.missed(after=after)
             if missed is not None:
                 await self._say({"joined": conversation.id, "n": after, "snapshot": None, "ref": ref})
-                listener.resume(after=after)
+                listener.go_on(missed)
                 return
         snapshot = await selectors.snapshot(conversation)
         name = "reset" if after else "joined"
         await self._say({name: conversation.id, "n": snapshot.n, "snapshot": snapshot.as_json(), "ref": ref})
         listener.resume(after=snapshot.n)
-
-    async def _missed(self, conversation_id: str, *, after: int) -> list[bytes] | None:
-        client = redis.async_client()
-        try:
-            place = await stream.position(client, conversation_id)
-            if place.fresh or place.n < after:
-                return None
-            return await stream.since(client, conversation_id, after=after) if place.n > after else []
-        except redis.AWAY:
-            return None
 
     # What the client is told ------------------------------------------------------------------------------------------
 
@@ -176,7 +169,21 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self._say({"error": error, "ref": ref})
 
     def deliver(self, conversation_id: str, event: bytes) -> None:
-        self._queue(event)
+        if self._held is not None and self._held[0] == conversation_id:
+            self._held[1].append(event)
+        else:
+            self._queue(event)
+
+    @contextlib.contextmanager
+    def _holding(self, conversation_id: str) -> Iterator[None]:
+        """Whoever asks hears that the question is safe before they hear anything that came of it."""
+        self._held = (conversation_id, [])
+        try:
+            yield
+        finally:
+            events, self._held = self._held[1], None
+            for event in events:
+                self._queue(event)
 
     def _queue(self, frame: bytes) -> None:
         if self._gone:
@@ -219,6 +226,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             except (*mongo.AWAY, DatabaseError):
                 snapshot = None
             if snapshot is not None and snapshot.n:
+                if self._held is not None and self._held[0] == conversation_id:
+                    self._held[1].clear()
                 await self._say({"reset": conversation_id, "n": snapshot.n, "snapshot": snapshot.as_json()})
                 listener.resume(after=snapshot.n)
                 return

@@ -19,9 +19,8 @@ from rest_framework.exceptions import APIException
 
 from chat import events, selectors
 from chat.realtime.hub import hub
-from chat.realtime.stream import position, since
 from chat.records import ConversationRecord
-from config import json, loop, mongo, redis
+from config import json, loop, mongo
 from tenants.errors import Forbidden, NotFound
 
 HEARTBEAT_SECONDS = 15.0
@@ -106,8 +105,9 @@ async def stream(conversation: ConversationRecord, *, user_id: str, admit: Admit
     no_longer_told = hub().on_access_change(reader.access_changed)
     try:
         yield b"retry: %d\n\n" % RECONNECT_MILLISECONDS
-        if after is not None and await _has_all(conversation.id, after=after):
-            listener.resume(after=after)
+        missed = None if after is None else await listener.missed(after=after)
+        if missed is not None:
+            listener.go_on(missed)
         else:
             shown = await selectors.snapshot(conversation)
             yield _whole("joined" if after is None else "reset", shown)
@@ -138,18 +138,6 @@ async def stream(conversation: ConversationRecord, *, user_id: str, admit: Admit
     finally:
         no_longer_told()
         hub().leave(listener)
-
-
-async def _has_all(conversation_id: str, *, after: int) -> bool:
-    """True if the stream still has every event above `after`; also while Redis is away: then the hub says when to reset."""
-    client = redis.async_client()
-    try:
-        place = await position(client, conversation_id)
-        if place.fresh or place.n < after:
-            return False
-        return place.n == after or await since(client, conversation_id, after=after) is not None
-    except redis.AWAY:
-        return True
 
 
 async def _snapshot_at_last(conversation: ConversationRecord) -> selectors.Snapshot:

@@ -1,7 +1,7 @@
 """The way to MongoDB: one options dict, a client for synchronous code and one for each event loop.
 
 mongoengine speaks through the synchronous client; async code reads and writes with PyMongo's `AsyncMongoClient`, taking names
-from the document classes. Every write is acknowledged by a majority and the journal before it counts.
+from the document classes. Every write is acknowledged by a majority and the journal before it counts, unless it says otherwise.
 """
 
 import asyncio
@@ -11,13 +11,16 @@ from typing import Any
 
 import mongoengine
 from django.conf import settings
-from pymongo import AsyncMongoClient, MongoClient
+from pymongo import AsyncMongoClient, MongoClient, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.collection import Collection
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
 
 # What an operation raises when MongoDB cannot be reached or cannot acknowledge now.
 AWAY = (ConnectionFailure, ExecutionTimeout, WTimeoutError)
+
+# For what may be lost with the server and is then made again: acknowledged as soon as it is visible.
+UNJOURNALED = WriteConcern(w=1, j=False)
 
 OPTIONS: dict[str, Any] = {
     "w": "majority",

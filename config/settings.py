@@ -167,6 +167,8 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 1,
     "max_size": checked(env.int, "DATABASE_POOL", 16),
     "timeout": 5,
+    # By default the pool waits longer and longer between two tries, to minutes: then Parley is away long after PostgreSQL is back.
+    "reconnect_timeout": 4,
     "max_idle": 60,
 }
 

@@ -1,8 +1,9 @@
 """The hub: one subscription of a web process, which hands the events of conversations to the process's listeners.
 
 Whatever Redis publishes is a hint that may be lost. A listener knows the number of the last event it was handed; it is handed the
-next one at once, and where there is a gap the stream is read. Every second the hub compares numbers, in case a hint was lost.
-Where the stream cannot help (Redis emptied, restarted, or too far behind) the listener is told to reset.
+next one at once, and where there is a gap the stream is read. In case a hint was lost, the hub compares numbers: every second where
+something was heard a moment ago, in turn elsewhere. Where the stream cannot help (Redis emptied, restarted, or too far behind) the
+listener is told to reset.
 """
 
 import asyncio
@@ -10,8 +11,10 @@ import logging
 import math
 import random
 import time
+import uuid
 import weakref
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from redis.asyncio.connection import AbstractConnection
@@ -23,6 +26,9 @@ from config import redis
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 1.0
+LATELY = 5  # looks after which a conversation in which nothing was heard is looked at only in its turn
+TURNS = 15  # looks in which every conversation has its turn
+SILENT_SECONDS = 5.0  # without any answer, after which the subscription counts as dead
 RECONNECT_SECONDS = (0.05, 1.0)
 
 _hubs: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = weakref.WeakKeyDictionary()
@@ -52,11 +58,39 @@ class Listener:
         self._lost = False
         self._ahead: dict[int, bytes] | None = None  # hints that came while the stream was being read
 
+    async def missed(self, *, after: int) -> list[bytes] | None:
+        """Reads what came after event `after`; None where the stream no longer has all of it, or Redis is away. Otherwise `go_on` is
+        to follow, and hints that come until then are kept."""
+        self.n, self._busy = after, True
+        found = None
+        try:
+            found = await stream.since(redis.async_client(), self.conversation_id, after=after)
+        except redis.AWAY:
+            pass
+        finally:
+            if found is None or self.n < 0:
+                self._rest()
+                self.n = -1
+        return found
+
+    def go_on(self, missed: Iterable[bytes]) -> None:
+        """Hands over what `missed` found and, from then on, what follows."""
+        for event in missed:
+            self._hand_over(events.number_of(event), event)
+        kept = self._ahead or {}
+        self._rest()
+        for n in sorted(kept):
+            self.hint(n, kept[n])
+
     def resume(self, *, after: int) -> None:
         """From here on events with numbers above `after` are handed over."""
         self.n = after
         self._lost = False
         self._hub.look_again(self)
+
+    def _rest(self) -> None:
+        self._busy = False
+        self._ahead = None
 
     def hint(self, n: int, event: bytes) -> None:
         if self.n < 0 or self._lost or n <= self.n:
@@ -104,8 +138,7 @@ class Listener:
         except redis.AWAY:
             pass  # the hub's own connection notices, too, and everybody resets when Redis is back
         finally:
-            self._busy = False
-            self._ahead = None
+            self._rest()
 
 
 class Hub:
@@ -118,6 +151,10 @@ class Hub:
         self._tasks: set[asyncio.Task] = set()
         self._running: list[asyncio.Task] = []
         self._access_listeners: set[Callable[[str], None]] = set()
+        self._heard: deque[set[str]] = deque([set()], maxlen=LATELY)  # where something was heard, look by look
+        self._in_turn: list[str] = []
+        self._heard_at = 0.0
+        self._memory: bytes | None = None  # what Redis remembers us by, until it is emptied
         self.connected_at = math.inf  # by the monotonic clock: since when every announcement is heard
 
     # Who listens ------------------------------------------------------------------------------------------------------
@@ -127,6 +164,7 @@ class Hub:
         self._start()
         listener = Listener(self, conversation_id, sink)
         self._listeners.setdefault(conversation_id, set()).add(listener)
+        self._heard[-1].add(conversation_id)
         try:
             await asyncio.wait_for(asyncio.shield(self._subscribe(conversation_id)), timeout=1.0)
         except TimeoutError:
@@ -195,6 +233,7 @@ class Hub:
             connection = redis.async_client().connection_pool.make_connection()
             try:
                 await connection.connect()
+                self._heard_at = time.monotonic()
                 self._connection = connection  # before what is wanted is read: who comes from here on subscribes for itself
                 wanted = [keys.ACCESS_CHANNEL, *map(keys.event_channel, self._listeners)]
                 await connection.send_command("SUBSCRIBE", *wanted, check_health=False)
@@ -214,24 +253,27 @@ class Hub:
 
     def _received(self, reply: list) -> None:
         kind, channel = reply[0], reply[1].decode()
-        if kind == b"subscribe" and channel == keys.ACCESS_CHANNEL:
-            self.connected_at = time.monotonic()
-            return
         if kind == b"message":
             if channel == keys.ACCESS_CHANNEL:
                 for callback in tuple(self._access_listeners):
                     callback(reply[2].decode())
                 return
-            event = reply[2]
-            listeners = self._listeners.get(channel.removeprefix(_CHANNEL_PREFIX))
+            event, conversation = reply[2], channel.removeprefix(_CHANNEL_PREFIX)
+            self._heard[-1].add(conversation)
+            listeners = self._listeners.get(conversation)
             if listeners:
                 n = events.number_of(event)
                 for listener in tuple(listeners):
                     listener.hint(n, event)
         elif kind == b"subscribe":
+            if channel == keys.ACCESS_CHANNEL:
+                self.connected_at = time.monotonic()
+                return
             done = self._subscribed.get(channel.removeprefix(_CHANNEL_PREFIX))
             if done is not None and not done.done():
                 done.set_result(None)
+        else:
+            self._heard_at = time.monotonic()  # the answer to a ping
 
     def _everybody_resets(self) -> None:
         for listeners in tuple(self._listeners.values()):
@@ -241,21 +283,48 @@ class Hub:
     async def _look_every_second(self) -> None:
         while True:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            conversations = list(self._listeners)
-            if not conversations:
-                continue
-            # Read before Redis is asked: what a listener hears meanwhile is newer than the answer.
-            came = {listener: listener.n for listeners in self._listeners.values() for listener in listeners}
-            try:
-                latest = await stream.positions(redis.async_client(), conversations)
-            except redis.AWAY:
-                continue
-            for conversation, n in zip(conversations, latest, strict=True):
-                for listener in tuple(self._listeners.get(conversation, ())):
-                    if n is None or n < came.get(listener, -1):
-                        listener.lose()
-                    elif n > listener.n >= 0:
-                        self.look_again(listener)
+            if self._listeners:
+                try:
+                    await self._look()
+                except redis.AWAY:
+                    continue
+
+    async def _look(self) -> None:
+        """Asks Redis whether it was emptied, whether the subscription lives, and whether a hint was lost."""
+        await self._ping()
+        conversations = [*self._due()]
+        # Read before Redis is asked: what a listener hears meanwhile is newer than the answer.
+        came = {listener: listener.n for conversation in conversations for listener in self._listeners[conversation]}
+        memory, latest = await stream.memory_and_positions(redis.async_client(), conversations, new=uuid.uuid4().bytes)
+        if memory != self._memory:
+            emptied, self._memory = self._memory is not None, memory
+            if emptied:
+                self._everybody_resets()
+                return
+        for conversation, n in zip(conversations, latest, strict=True):
+            for listener in tuple(self._listeners.get(conversation, ())):
+                if n is None or n < came.get(listener, -1):
+                    listener.lose()
+                elif n > listener.n >= 0:
+                    self.look_again(listener)
+
+    async def _ping(self) -> None:
+        if (connection := self._connection) is None:
+            return
+        if time.monotonic() - self._heard_at > SILENT_SECONDS:
+            await connection.disconnect(nowait=True)  # its reader notices, and connects again
+        else:
+            await self._send_on(connection, ("PING",))
+
+    def _due(self) -> set[str]:
+        """The conversations in which something was heard a moment ago, and those whose turn it is."""
+        if not self._in_turn:
+            self._in_turn = list(self._listeners)
+        share = -(-len(self._listeners) // TURNS)
+        turn, self._in_turn = self._in_turn[:share], self._in_turn[share:]
+        due = set().union(turn, *self._heard)
+        self._heard.append(set())
+        return due & self._listeners.keys()
 
 
 _CHANNEL_PREFIX = keys.event_channel("")

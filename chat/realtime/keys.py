@@ -24,6 +24,9 @@ def event_channel(conversation_id: str) -> str:
 ACCESS_CHANNEL = "chat:access"
 """Publish/subscribe channel: `<user id>` of a person whose rights changed; sockets look again at once."""
 
+MEMORY = "chat:memory"
+"""String: by which web processes notice that Redis was emptied. Set by the first who looks; lives as long as Redis does."""
+
 CALLS = "chat:calls"
 """List: pending answers that want a worker, as JSON, oldest last. CALLS_TTL. A call that is lost is made again by the sweeper."""
 

@@ -6,7 +6,7 @@ time in milliseconds), so a reader with an old number always sees a gap, never a
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,14 @@ async def announce(drafts: Sequence[events.Draft], *, call: Call | None = None) 
     return True
 
 
+async def forget(conversation_id: str) -> None:
+    """Takes the events of a conversation back: its readers reset, to what is saved. Where Redis is away they do so anyway."""
+    try:
+        await redis.async_client().delete(keys.event_number(conversation_id), keys.events(conversation_id))
+    except redis.AWAY:
+        pass
+
+
 async def position(client: Redis, conversation_id: str) -> Placed:
     """The number of the latest event; `fresh` where Redis knew of none, so that whatever a reader has is too old."""
     where = (2, keys.event_number(conversation_id), keys.events(conversation_id), keys.EVENTS_TTL)
@@ -113,10 +121,15 @@ async def position(client: Redis, conversation_id: str) -> Placed:
     return Placed(n=n, fresh=bool(fresh))
 
 
-async def positions(client: Redis, conversation_ids: Iterable[str]) -> list[int | None]:
-    """The numbers of the latest events of many conversations, in one round trip; None where Redis has forgotten one."""
-    found = await client.mget([keys.event_number(conversation) for conversation in conversation_ids])
-    return [int(value) if value is not None else None for value in found]
+async def memory_and_positions(client: Redis, conversation_ids: Sequence[str], *, new: bytes) -> tuple[bytes, list[int | None]]:
+    """What Redis remembers us by, which becomes `new` where it was emptied; and the numbers of the latest events of these
+    conversations, None where Redis has forgotten one. One round trip."""
+    pipeline = client.pipeline(transaction=False)
+    pipeline.set(keys.MEMORY, new, nx=True, get=True)
+    if conversation_ids:
+        pipeline.mget([keys.event_number(conversation) for conversation in conversation_ids])
+    before, *found = await pipeline.execute()
+    return before or new, [int(value) if value is not None else None for value in (found[0] if found else [])]
 
 
 async def since(client: Redis, conversation_id: str, *, after: int) -> list[bytes] | None:

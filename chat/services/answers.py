@@ -208,7 +208,7 @@ class Outbox:
         drafts: list[events.Draft] = []
         ended: list[Writing] = []  # as of now: more may end while this is on its way
         for writing in writings:
-            if writing.sending or (writing.closing and writing.last is None):
+            if writing.sending or writing.announced or (writing.closing and writing.last is None):
                 continue  # what is left goes out once that is, or together with its end
             text = writing.take()
             if writing.announce_whole and writing.last is None:
@@ -296,7 +296,7 @@ class Outbox:
         now = timezone.now()
         fields = {M.updated_at: now, "lease.expiresAt": now + timedelta(seconds=settings.LEASE_SECONDS)}
         try:
-            await messages.with_options(write_concern=totals.UNJOURNALED).bulk_write(
+            await messages.with_options(write_concern=mongo.UNJOURNALED).bulk_write(
                 [UpdateOne(writing.mine, {"$set": {M.content: writing.text, **fields}}) for writing in due], ordered=False
             )
             found = messages.find(
@@ -416,9 +416,12 @@ def _is_believable(call: Call, claimed: MessageRecord) -> bool:
 
 
 async def _claim(call: Call) -> Writing | None:
+    """Takes the answer, or None where somebody else has it or it is not pending. The journal is not waited for: where MongoDB loses a
+    claim, the answer is pending again and whoever has it finds out when it saves."""
     now = timezone.now()
     token = str(uuid.uuid7())
-    raw = await mongo.async_collection(Message).find_one_and_update(
+    messages = mongo.async_collection(Message).with_options(write_concern=mongo.UNJOURNALED)
+    raw = await messages.find_one_and_update(
         {
             M.organization_id: call.organization_id,
             M.message_id: call.message_id,

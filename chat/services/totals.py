@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from bson.decimal128 import Decimal128
-from pymongo import UpdateOne, WriteConcern
+from pymongo import UpdateOne
 
 from chat.choices import MessageStatus
 from chat.documents import Conversation, Message
@@ -25,7 +25,6 @@ C, M = mongo.names(Conversation), mongo.names(Message)
 
 REMEMBERED = 100  # answers of a conversation that are known to be counted
 AGAIN_SECONDS = 0.5
-UNJOURNALED = WriteConcern(w=1, j=False)
 
 _keepers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Keeper]" = weakref.WeakKeyDictionary()
 
@@ -116,7 +115,7 @@ class Keeper:
 
 async def _bulk(document: type, updates: list[UpdateOne]) -> None:
     if updates:
-        collection = mongo.async_collection(document).with_options(write_concern=UNJOURNALED)
+        collection = mongo.async_collection(document).with_options(write_concern=mongo.UNJOURNALED)
         await collection.bulk_write(updates, ordered=False)
 
 

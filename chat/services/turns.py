@@ -1,9 +1,9 @@
 """A turn's beginning and its wishes: submit a question, stop an answer, try one again.
 
-1. The question and its pending answer are inserted durably, at the next contiguous places, in one write. The pending answer *is*
-   the job.
-2. Events announce both and a worker is called, in one pipeline; beside it the conversation's totals move on. Each may be lost and heals.
-3. Then the caller acknowledges.
+1. The question and its pending answer are inserted at the next contiguous places, in one write. The pending answer *is* the job.
+2. Events announce both and a worker is called, in one pipeline; beside it both are made durable, and the conversation's totals move on.
+   Events, call and totals may be lost and heal. Where the question is lost before it was durable, its events are taken back.
+3. When it is durable, the caller acknowledges.
 """
 
 import asyncio
@@ -82,8 +82,14 @@ async def asubmit(
     failpoint("turn.inserted")
     message = MessageRecord.read(question)
     reply = MessageRecord.read(answer) if answer else None
+    work = [_make_durable(reply or message)]
     if created or (reply is not None and reply.status == MessageStatus.PENDING):
-        await asyncio.gather(_announce(conversation, message, reply, again=not created), totals.note_place(reply or message, now=now))
+        work += [_announce(conversation, message, reply, again=not created), totals.note_place(reply or message, now=now)]
+    try:
+        await asyncio.gather(*work)
+    except (*mongo.AWAY, errors.StoreAway):
+        await stream.forget(conversation.id)
+        raise
     return Submitted(message=message, answer=None if reply is None else as_accepted(reply), created=created)
 
 
@@ -273,7 +279,7 @@ def _queue(conversation_id: str) -> asyncio.Lock:
 
 
 async def _insert_next(conversation: ConversationRecord, question: dict, answer: dict | None) -> bool:
-    messages = mongo.async_collection(Message)
+    messages = mongo.async_collection(Message).with_options(write_concern=mongo.UNJOURNALED)
     waiting = [question] if answer is None else [question, answer]
     last = conversation.message_count
     while waiting:
@@ -294,6 +300,15 @@ async def _insert_next(conversation: ConversationRecord, question: dict, answer:
             waiting = waiting[failure["index"] :]
         last = await _last_place(conversation.organization_id, conversation.id)
     return True
+
+
+async def _make_durable(last: MessageRecord) -> None:
+    """Returns when the last message of a turn, and so what was written before it, is in the journal of a majority. An update that
+    changes nothing says so: it finds the message, and is acknowledged after the journal. The worker is at it meanwhile."""
+    same = {M.organization_id: last.organization_id, M.message_id: last.id}
+    found = await mongo.async_collection(Message).update_one(same, {"$set": {M.message_id: last.id}})
+    if not found.matched_count:
+        raise errors.StoreAway  # MongoDB was started again without it
 
 
 async def _last_place(organization_id: str, conversation_id: str) -> int:
