@@ -23,8 +23,8 @@ AWAY = (ConnectionFailure, ExecutionTimeout, WTimeoutError)
 UNJOURNALED = WriteConcern(w=1, j=False)
 
 OPTIONS: dict[str, Any] = {
+    # Implies the journal, unless the replica set was configured otherwise; asking for both waits for two things one after another.
     "w": "majority",
-    "journal": True,
     "tz_aware": True,
     "uuidRepresentation": "standard",
     "serverSelectionTimeoutMS": 2_000,

@@ -18,7 +18,6 @@ import httptools
 from integrations import egress
 
 LARGEST_HEAD = 64 * 1024  # bytes of headers
-BUFFERED = 1024 * 1024  # bytes that may wait for a slow reader before the server is made to wait
 END_MARK_SECONDS = 1.0  # for the end mark of a body that is of no more interest
 KEPT_ALIVE = 15.0  # seconds; below what servers commonly allow, so that a reused connection is seldom a dead one
 
@@ -84,7 +83,6 @@ class Connection(asyncio.Protocol):
         self.body_begun = False
         self.body_bytes = 0
         self.pieces: list[bytes] = []
-        self.waiting_bytes = 0
         self.paused = False
         self.complete = False
         self.reusable = False
@@ -108,7 +106,11 @@ class Connection(asyncio.Protocol):
             await self._wait()
 
     async def read(self) -> bytes:
-        """What has arrived since the last call, at least one byte; b"" once the body is complete. Raises WireError."""
+        """What has arrived since the last call, at least one byte; b"" once the body is complete. Raises WireError.
+
+        Between two calls nothing is read: what arrives piece by piece waits in the kernel, and is taken at once.
+        """
+        self.go_on()
         while not (pieces := self.pieces):
             if self.error is not None:
                 raise self.error
@@ -117,17 +119,14 @@ class Connection(asyncio.Protocol):
             await self._wait()
         joined = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        self.waiting_bytes = 0
-        if self.paused:
-            self.paused = False
-            if self.transport is not None:
-                self.transport.resume_reading()
+        self._pause()
         return joined
 
     def release(self) -> bool:
         """Ends the exchange. True if the connection may serve another; otherwise it is closed at once."""
         self.busy = False
         self.then = None
+        self.go_on()
         if self.watch is not None:
             self.watch.cancel()
             self.watch = None
@@ -146,6 +145,17 @@ class Connection(asyncio.Protocol):
         if self.watch is not None:
             self.watch.cancel()
         self._look_at_the_clock()
+
+    def _pause(self) -> None:
+        if not self.paused and not self.complete and self.transport is not None and not self.transport.is_closing():
+            self.paused = True
+            self.transport.pause_reading()
+
+    def go_on(self) -> None:
+        if self.paused:
+            self.paused = False
+            if self.transport is not None and not self.transport.is_closing():
+                self.transport.resume_reading()
 
     async def _wait(self) -> None:
         self.waiter = self.loop.create_future()
@@ -179,7 +189,7 @@ class Connection(asyncio.Protocol):
             self.watch = None
         elif now < at:
             self.watch = self.loop.call_later(at - now + 0.001, self._look_at_the_clock)
-        elif self.pieces and which != "total":
+        elif (self.pieces or self.paused) and which != "total":
             # The reader is the slow one. It may have what is here; the limit is looked at again.
             self.heard_at = now
             self.watch = self.loop.call_later(1.0, self._look_at_the_clock)
@@ -251,15 +261,10 @@ class Connection(asyncio.Protocol):
         if self.complete:
             return
         self.body_begun = True
-        size = len(piece)
-        self.body_bytes += size
+        self.body_bytes += len(piece)
         if self.body_bytes > self.limits.body:
             raise httptools.HttpParserError("the body is larger than allowed")
         self.pieces.append(piece)
-        self.waiting_bytes += size
-        if self.waiting_bytes > BUFFERED and not self.paused and self.transport is not None:
-            self.paused = True
-            self.transport.pause_reading()
 
     def on_message_complete(self) -> None:
         if self.head_done and not self.complete:
@@ -387,6 +392,7 @@ class Response:
         if over and not connection.complete and connection.error is None:
             connection.deadline = min(connection.deadline, connection.loop.time() + END_MARK_SECONDS)
             connection.then = partial(self._client._end, connection)
+            connection.go_on()
             connection.look_again()
             return
         self._client._end(connection)

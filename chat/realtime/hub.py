@@ -293,20 +293,21 @@ class Hub:
         """Asks Redis whether it was emptied, whether the subscription lives, and whether a hint was lost."""
         await self._ping()
         conversations = [*self._due()]
-        # Read before Redis is asked: what a listener hears meanwhile is newer than the answer.
-        came = {listener: listener.n for conversation in conversations for listener in self._listeners[conversation]}
+        # Read before Redis is asked: what a listener hears meanwhile, and who begins meanwhile, is newer than the answer.
+        came = [(listener, listener.n) for conversation in conversations for listener in self._listeners[conversation] if listener.n >= 0]
         memory, latest = await stream.memory_and_positions(redis.async_client(), conversations, new=uuid.uuid4().bytes)
         if memory != self._memory:
             emptied, self._memory = self._memory is not None, memory
             if emptied:
                 self._everybody_resets()
                 return
-        for conversation, n in zip(conversations, latest, strict=True):
-            for listener in tuple(self._listeners.get(conversation, ())):
-                if n is None or n < came.get(listener, -1):
-                    listener.lose()
-                elif n > listener.n >= 0:
-                    self.look_again(listener)
+        numbers = dict(zip(conversations, latest, strict=True))
+        for listener, before in came:
+            n = numbers[listener.conversation_id]
+            if n is None or n < before:
+                listener.lose()
+            elif n > listener.n >= 0:
+                self.look_again(listener)
 
     async def _ping(self) -> None:
         if (connection := self._connection) is None:

@@ -19,26 +19,38 @@ from chat.realtime import calls, keys
 from chat.realtime.calls import Call
 from config import redis
 
-# KEYS: number, stream. ARGV: conversation, body, events kept, seconds to live, channel, the number of an event that must still be
-# there or ''. Returns {number, 1 if numbering began}; {0, 0} where that event is not there, and then nothing was done.
+AT_ONCE = 50  # events a script appends: Redis does nothing else meanwhile
+
+# KEYS: number and stream, for each event. ARGV: events kept, seconds to live; then for each event its conversation, body, channel,
+# and the number of an event that must still be there or ''. Returns for each {number, 1 if numbering began}; {0, 0} where that event
+# is not there, and then nothing was done.
 _APPEND = """
-if ARGV[6] ~= '' and #redis.call('XRANGE', KEYS[2], ARGV[6] .. '-0', ARGV[6] .. '-0') == 0 then return {0, 0} end
-local n = redis.call('INCR', KEYS[1])
-local fresh = 0
-if n == 1 then
-  local now = redis.call('TIME')
-  n = now[1] * 1000 + math.floor(now[2] / 1000)
-  redis.call('SET', KEYS[1], string.format('%.0f', n))
-  redis.call('DEL', KEYS[2])
-  fresh = 1
+local placed = {}
+for i = 1, #KEYS / 2 do
+  local counter, stream = KEYS[2 * i - 1], KEYS[2 * i]
+  local conversation, body, channel, follows = ARGV[4 * i - 1], ARGV[4 * i], ARGV[4 * i + 1], ARGV[4 * i + 2]
+  if follows ~= '' and #redis.call('XRANGE', stream, follows .. '-0', follows .. '-0') == 0 then
+    placed[i] = {0, 0}
+  else
+    local n = redis.call('INCR', counter)
+    local fresh = 0
+    if n == 1 then
+      local now = redis.call('TIME')
+      n = now[1] * 1000 + math.floor(now[2] / 1000)
+      redis.call('SET', counter, string.format('%.0f', n))
+      redis.call('DEL', stream)
+      fresh = 1
+    end
+    local number = string.format('%.0f', n)
+    local event = '{"conversation":"' .. conversation .. '","n":' .. number .. ',' .. body
+    redis.call('XADD', stream, 'MAXLEN', '~', ARGV[1], number .. '-0', 'e', event)
+    redis.call('EXPIRE', counter, ARGV[2])
+    redis.call('EXPIRE', stream, ARGV[2])
+    redis.call('PUBLISH', channel, event)
+    placed[i] = {n, fresh}
+  end
 end
-local number = string.format('%.0f', n)
-local event = '{"conversation":"' .. ARGV[1] .. '","n":' .. number .. ',' .. ARGV[2]
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], number .. '-0', 'e', event)
-redis.call('EXPIRE', KEYS[1], ARGV[4])
-redis.call('EXPIRE', KEYS[2], ARGV[4])
-redis.call('PUBLISH', ARGV[5], event)
-return {n, fresh}
+return placed
 """
 
 _APPEND_SHA = hashlib.sha1(_APPEND.encode()).hexdigest()
@@ -67,30 +79,31 @@ class Placed:
 
 
 async def publish(client: Redis, drafts: Sequence[events.Draft], *, call: Call | None = None) -> list[Placed]:
-    """Appends the events in one pipeline, in order, and calls a worker to the pending answer `call` in the same one.
+    """Appends the events in one round trip, in order, and calls a worker to the pending answer `call` in the same one.
 
     Raises `redis.AWAY` errors; then any of them may be out or not.
     """
     try:
         answers = await _append(client, drafts, call)
-    except NoScriptError:  # a server that has not seen the script yet, or was emptied: then nothing of this was done
+    except NoScriptError:  # a server that has not seen the script yet, or was emptied: then none of the events was appended
         await client.script_load(_APPEND)
         answers = await _append(client, drafts, call)
-    return [Placed(n=n, fresh=bool(fresh)) for n, fresh in answers[: len(drafts)]]
+    return [Placed(n=n, fresh=bool(fresh)) for n, fresh in answers]
 
 
 async def _append(client: Redis, drafts: Sequence[events.Draft], call: Call | None) -> list:
-    kept, ttl = settings.EVENTS_KEPT, keys.EVENTS_TTL
     pipeline = client.pipeline(transaction=False)
-    for draft in drafts:
-        conversation = draft.conversation_id
-        pipeline.execute_command(
-            *("EVALSHA", _APPEND_SHA, 2, keys.event_number(conversation), keys.events(conversation)),
-            *(conversation, draft.body, kept, ttl, keys.event_channel(conversation), draft.follows or ""),
-        )
+    for start in range(0, len(drafts), AT_ONCE):
+        some = drafts[start : start + AT_ONCE]
+        where = [key(draft.conversation_id) for draft in some for key in (keys.event_number, keys.events)]
+        what: list[Any] = [settings.EVENTS_KEPT, keys.EVENTS_TTL]
+        for draft in some:
+            what += draft.conversation_id, draft.body, keys.event_channel(draft.conversation_id), draft.follows or ""
+        pipeline.execute_command("EVALSHA", _APPEND_SHA, len(where), *where, *what)
     if call is not None:
         calls.push(pipeline, call)
-    return await pipeline.execute()
+    answers = await pipeline.execute()
+    return [placed for answer in answers[: -(-len(drafts) // AT_ONCE)] for placed in answer]
 
 
 async def announce(drafts: Sequence[events.Draft], *, call: Call | None = None) -> bool:

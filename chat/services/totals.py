@@ -1,15 +1,17 @@
 """What a conversation adds up to: its last message, its count, and what its answers took.
 
-Writes are collected while the one before is under way, so that a busy process makes few of them, and are not waited for by the
-journal. Each may be lost with its process, and made again: the answer's lease stays until its figures are in, the sweeper brings
-them in otherwise, and the conversation remembers which answers it has counted.
+Writes are gathered, so that a busy process makes few of them. A place is written with the journal, which makes the message before it
+durable, too. The figures of an answer are not waited for by the journal: they may be lost with the process and are made again, since
+the answer's lease stays until they are in, the sweeper brings them in otherwise, and the conversation remembers which answers it
+has counted.
 """
 
 import asyncio
 import logging
 import weakref
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from bson.decimal128 import Decimal128
 from pymongo import UpdateOne
@@ -25,13 +27,17 @@ C, M = mongo.names(Conversation), mongo.names(Message)
 
 REMEMBERED = 100  # answers of a conversation that are known to be counted
 AGAIN_SECONDS = 0.5
+GATHER_SECONDS = 0.2  # that figures wait for those of other answers
+
+T = TypeVar("T")
 
 _keepers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Keeper]" = weakref.WeakKeyDictionary()
 
 
 async def note_place(message: MessageRecord, *, now: datetime) -> None:
-    """A message has come in at this place."""
-    await keeper().write(
+    """A message has come in at this place. Returns when that, and whatever was written before it, is in the journal. Raises
+    `mongo.AWAY` errors."""
+    await keeper().places.add(
         UpdateOne(
             {C.organization_id: message.organization_id, C.conversation_id: message.conversation_id},
             {"$max": {C.message_count: message.seq, C.last_message_at: now, C.updated_at: now}},
@@ -41,7 +47,13 @@ async def note_place(message: MessageRecord, *, now: datetime) -> None:
 
 async def note_end(answer: MessageRecord, *, now: datetime) -> None:
     """An answer has ended and everybody was told: its figures go into the conversation, once, and then its lease goes."""
-    await keeper().write(_counted(answer, now=now), _released(answer))
+    while True:
+        try:
+            await keeper().ends.add((_counted(answer, now=now), _released(answer)))
+            return
+        except mongo.AWAY as error:
+            log.warning("MongoDB is away, the figures of answer %s wait: %s", answer.id, error)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 def _counted(answer: MessageRecord, *, now: datetime) -> UpdateOne:
@@ -76,20 +88,19 @@ def _released(answer: MessageRecord) -> UpdateOne:
     )
 
 
-class Keeper:
-    """Writes for one event loop; `keeper()` finds it."""
+class Batch(Generic[T]):
+    """Gathers what coroutines want written, for so many seconds and while the write before is under way, and writes it at once."""
 
-    def __init__(self) -> None:
-        self._conversations: list[UpdateOne] = []
-        self._messages: list[UpdateOne] = []
+    def __init__(self, write: Callable[[list[T]], Awaitable[None]], *, seconds: float = 0.0) -> None:
+        self._write = write
+        self._seconds = seconds
+        self._items: list[T] = []
         self._written: asyncio.Future[None] | None = None
         self._task: asyncio.Task | None = None
 
-    async def write(self, conversation: UpdateOne, message: UpdateOne | None = None) -> None:
-        """Returns when both are written, the conversation's first."""
-        self._conversations.append(conversation)
-        if message is not None:
-            self._messages.append(message)
+    async def add(self, item: T) -> None:
+        """Returns when it is written; raises what its write raised."""
+        self._items.append(item)
         if self._written is None:
             self._written = asyncio.get_running_loop().create_future()
         written = self._written
@@ -99,22 +110,33 @@ class Keeper:
 
     async def _write_all(self) -> None:
         while self._written is not None:
+            if self._seconds:
+                await asyncio.sleep(self._seconds)
             written, self._written = self._written, None
-            conversations, self._conversations = self._conversations, []
-            messages, self._messages = self._messages, []
-            while True:
-                try:
-                    await _bulk(Conversation, conversations)
-                    await _bulk(Message, messages)
-                    break
-                except mongo.AWAY as error:
-                    log.warning("MongoDB is away, the totals of %d conversations wait: %s", len(conversations), error)
-                    await asyncio.sleep(AGAIN_SECONDS)
-            written.set_result(None)
+            items, self._items = self._items, []
+            try:
+                await self._write(items)
+            except Exception as error:
+                written.set_exception(error)
+            else:
+                written.set_result(None)
 
 
-async def _bulk(document: type, updates: list[UpdateOne]) -> None:
-    if updates:
+class Keeper:
+    """The batches of one event loop; `keeper()` finds it."""
+
+    def __init__(self) -> None:
+        self.places = Batch(_write_places)
+        self.ends = Batch(_write_ends, seconds=GATHER_SECONDS)
+
+
+async def _write_places(places: list[UpdateOne]) -> None:
+    await mongo.async_collection(Conversation).bulk_write(places, ordered=False)
+
+
+async def _write_ends(ends: list[tuple[UpdateOne, UpdateOne]]) -> None:
+    """The conversations' figures first: an answer whose lease is gone is done."""
+    for document, updates in ((Conversation, [counted for counted, _ in ends]), (Message, [released for _, released in ends])):
         collection = mongo.async_collection(document).with_options(write_concern=mongo.UNJOURNALED)
         await collection.bulk_write(updates, ordered=False)
 

@@ -1,12 +1,13 @@
 """A turn's beginning and its wishes: submit a question, stop an answer, try one again.
 
 1. The question and its pending answer are inserted at the next contiguous places, in one write. The pending answer *is* the job.
-2. Events announce both and a worker is called, in one pipeline; beside it both are made durable, and the conversation's totals move on.
-   Events, call and totals may be lost and heal. Where the question is lost before it was durable, its events are taken back.
-3. When it is durable, the caller acknowledges.
+2. Events announce both and a worker is called, in one pipeline. Beside it the conversation's count moves on, in a journaled write that
+   makes question and answer durable, too. Events and call may be lost and heal; where MongoDB loses the question, they are taken back.
+3. When that is written, the caller acknowledges.
 """
 
 import asyncio
+import time
 import weakref
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -30,6 +31,8 @@ from tenants import roles
 from tenants.models import Membership
 
 C, M = mongo.names(Conversation), mongo.names(Message)
+
+RESTART_SECONDS = 0.25  # in less, no MongoDB ends, starts again and answers: what it acknowledged before and after, one and the same has
 
 _queues: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakValueDictionary[str, asyncio.Lock]]" = (
     weakref.WeakKeyDictionary()
@@ -79,14 +82,16 @@ async def asubmit(
             raise errors.ClientIdReused
         question = before
         answer = await _answer_of(question, now=now) if conversation.kind == Kind.ASSISTANT else None
+    inserted_at = time.monotonic()
     failpoint("turn.inserted")
     message = MessageRecord.read(question)
     reply = MessageRecord.read(answer) if answer else None
-    work = [_make_durable(reply or message)]
-    if created or (reply is not None and reply.status == MessageStatus.PENDING):
-        work += [_announce(conversation, message, reply, again=not created), totals.note_place(reply or message, now=now)]
     try:
-        await asyncio.gather(*work)
+        if created or (reply is not None and reply.status == MessageStatus.PENDING):
+            placed = totals.note_place(reply or message, now=now)
+            await asyncio.gather(_announce(conversation, message, reply, again=not created), placed)
+        if not created or time.monotonic() - inserted_at > RESTART_SECONDS:
+            await _make_durable(reply or message)
     except (*mongo.AWAY, errors.StoreAway):
         await stream.forget(conversation.id)
         raise
@@ -303,8 +308,8 @@ async def _insert_next(conversation: ConversationRecord, question: dict, answer:
 
 
 async def _make_durable(last: MessageRecord) -> None:
-    """Returns when the last message of a turn, and so what was written before it, is in the journal of a majority. An update that
-    changes nothing says so: it finds the message, and is acknowledged after the journal. The worker is at it meanwhile."""
+    """Returns when the last message of a turn, and so what was written before it, is in the journal. An update that changes nothing says
+    so: it finds the message, and is acknowledged after the journal."""
     same = {M.organization_id: last.organization_id, M.message_id: last.id}
     found = await mongo.async_collection(Message).update_one(same, {"$set": {M.message_id: last.id}})
     if not found.matched_count:

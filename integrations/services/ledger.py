@@ -31,7 +31,7 @@ from tenants import scoping
 
 log = logging.getLogger(__name__)
 
-GATHER_SECONDS = 0.25
+GATHER_SECONDS = 1.0
 AT_ONCE = 500  # rows of one statement
 PAUSES = (0.5, 10.0)  # seconds between tries while PostgreSQL is away, first and most
 KEPT = 200_000  # attempts held while PostgreSQL is away, some 200 MB; beyond, the oldest go and `restore` must bring them back
