@@ -1,5 +1,8 @@
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
+from django.utils.functional import lazy
+from django.views.generic import RedirectView
 
 from config import health
 from config.api_docs import DocsView, SchemaView
@@ -8,6 +11,8 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
+    # What browsers ask for where a page names no icon: the API's answers, the administration.
+    path("favicon.ico", RedirectView.as_view(url=lazy(static, str)("tenants/favicon.ico")), name="favicon"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),

@@ -2,8 +2,8 @@
 
 1. `produce` claims the pending answer with a lease, by compare-and-swap. If nothing was modified, somebody else has it.
 2. What the asker may see becomes facts and history, these become a prompt, the provider's text streams in.
-3. Text waits in the answer's buffer for the next tick of the `Outbox`, which sends the deltas of all answers in one pipeline, keeps
-   leases and partial texts durable, and reads who was stopped.
+3. Text waits in the answer's buffer for its tick of the `Outbox`, which sends the deltas of many answers in one go, keeps leases and
+   partial texts durable, and reads who was stopped.
 4. The finished answer is saved, then announced; then its figures go into its conversation (`totals.py`). The lease stays until then:
    where this process dies before, the sweeper does it.
 
@@ -11,6 +11,7 @@ A lost lease ends the work silently: whoever took the lease over has the word.
 """
 
 import asyncio
+import itertools
 import logging
 import time
 import weakref
@@ -47,7 +48,8 @@ M = mongo.names(Message)
 SAVE_AGAIN_SECONDS = (0.2, 2.0)
 CALL_SECONDS = 1.0
 KEEP_SECONDS = 1.0  # at most, between two looks for answers whose checkpoint is due
-STOPS_SECONDS = 0.1
+STOPS_SECONDS = 0.2
+SHARE = 75  # answers that a tick serves, about
 RIGHTS_SECONDS = 2.0
 BUSY = 30  # answers at once from which on deltas are sent as rarely as they may be
 
@@ -70,6 +72,7 @@ class Writing:
         "last",
         "length",
         "n",
+        "number",
         "out",
         "pieces",
         "record",
@@ -79,6 +82,7 @@ class Writing:
         "stopped",
         "task",
         "token",
+        "turn",
     )
 
     def __init__(self, record: MessageRecord, token: str) -> None:
@@ -92,9 +96,11 @@ class Writing:
         self.task: asyncio.Task | None = None
         self.stopped = False
         self.closing = False
+        self.number = 0  # by which it is one tick's or another's
         self.sending = False  # events of it are on their way to Redis
         self.announce_whole = False
         self.last: MessageRecord | None = None  # the saved end, to be announced after the last delta
+        self.turn = asyncio.Event()  # set at its tick
         self.out = asyncio.Event()  # set when the end is announced, or was given up because Redis is away
         self.announced = False
         self.started = time.monotonic()
@@ -147,13 +153,16 @@ def _delta(writing: Writing, text: str) -> events.Draft:
 
 
 class Outbox:
-    """What all answers of this process have in common: one tick that sends, renews, saves partial texts and reads stops."""
+    """What all answers of this process have in common: ticks that send, renew, save partial texts and read stops.
+
+    Where there are many answers each tick serves a share of them, so that what leaves at once does not pile up on its way.
+    """
 
     def __init__(self) -> None:
         self.writings: dict[str, Writing] = {}
         self._sending: set[asyncio.Task] = set()
         self._busy = asyncio.Event()
-        self._turn = asyncio.Event()
+        self._entered = 0
         self._task: asyncio.Task | None = None
         self._keeper: asyncio.Task | None = None
         self._keeping: asyncio.Task | None = None
@@ -163,6 +172,8 @@ class Outbox:
 
     def enter(self, writing: Writing) -> None:
         self.writings[writing.record.id] = writing
+        self._entered += 1
+        writing.number = self._entered
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._tick_forever())
             self._keeper = asyncio.create_task(self._keep_forever())
@@ -179,26 +190,23 @@ class Outbox:
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def turn(self) -> None:
-        """Waits for the next tick: what a provider sends meanwhile is read then at once, which costs a fraction of reading it piece
-        by piece and delays nothing, since nothing leaves between two ticks."""
-        await self._turn.wait()
-
     async def _tick_forever(self) -> None:
-        while True:
+        for tick in itertools.count():
             await self._busy.wait()
             began = time.monotonic()
-            self._turn.set()
-            self._turn.clear()
-            for _ in range(4):  # every reader asks, hears from the kernel, and takes what has arrived since the last tick
+            shares = 1 + len(self.writings) // SHARE
+            due = [writing for writing in self.writings.values() if (writing.number + tick) % shares == 0]
+            for writing in due:
+                writing.turn.set()
+            for _ in range(4):  # every reader asks, hears from the kernel, and takes what has arrived since its last tick
                 await asyncio.sleep(0)
-            await self._send(list(self.writings.values()))
+            await self._send(due)
             await self._read_stops()
-            await asyncio.sleep(max(0.001, self.interval - (time.monotonic() - began)))
+            await asyncio.sleep(max(0.001, self.interval / shares - (time.monotonic() - began)))
 
     @property
     def interval(self) -> float:
-        """Seconds between two ticks: the more answers, the rarer and the fuller, up to a bound."""
+        """Seconds between two ticks of an answer: the more answers, the rarer and the fuller, up to a bound."""
         least, most = settings.FLUSH_SECONDS
         return least + (most - least) * min(1.0, len(self.writings) / BUSY)
 
@@ -461,7 +469,10 @@ async def _write(box: Outbox, writing: Writing, context: "asyncio.Task[AnswerCon
         if writing.length == len(piece):
             failpoint("answer.first_text")
             box.hurry(writing)
-        await box.turn()
+        # What a provider sends until the tick is read then at once, which costs a fraction of reading it piece by piece and delays
+        # nothing, since nothing leaves between two ticks.
+        await writing.turn.wait()
+        writing.turn.clear()
     if finished is None:
         raise ProviderError(Code.INCOMPLETE, "The answer ended before it was complete. Try again.")
     return finished

@@ -104,6 +104,26 @@ def source_name(source: str, names: dict[str, str]) -> str:
     return f"{names[key]}’s record" if key in names else "The record of an employee"
 
 
+_BROWSERS = (("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("Windows", "Windows"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("CrOS", "ChromeOS"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """Firefox on Linux, as far as a browser's own words say. Later names in that text are ones it only claims to be like."""
+    name = next((name for sign, name in _BROWSERS if sign in user_agent), "")
+    system = next((name for sign, name in _SYSTEMS if sign in user_agent), "")
+    return " on ".join(filter(None, (name or "A browser", system)))
+
+
 @register.filter
 def as_json(value: Any) -> str:
     """JSON for a data attribute; the template escapes it."""

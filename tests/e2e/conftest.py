@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.staticfiles import finders
@@ -170,3 +171,10 @@ async def sign_in(page: Page, site: Site, email: str) -> None:
         await page.wait_for_url(f"{site.url}/o/**")
     except TimeoutError:
         pytest.fail(f"Signing in did not work. The page says: {await page.inner_text('body')}\n{site.logs()}")
+
+
+async def fits_and_is_accessible(page: Page, width: int) -> None:
+    """Axe has nothing to say, and nothing is wider than the screen."""
+    results = await Axe().run(page)
+    assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width, page.url

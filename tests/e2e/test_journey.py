@@ -3,12 +3,11 @@
 import re
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from django.template.loader import render_to_string
 from playwright.async_api import expect
 
 from tests.cast import PASSWORD
-from tests.e2e.conftest import sign_in, watch
+from tests.e2e.conftest import fits_and_is_accessible, sign_in, watch
 
 LONG = "\n\n".join(f"Paragraph {number} of the answer, with **weight** and 🙂." for number in range(1, 41))
 CODE = "Run this:\n\n```python\nprint('<hello>')\n```\n\nThat is all."
@@ -241,12 +240,6 @@ async def test_axe_finds_nothing_on_the_error_pages(scripts):
             await scripts.set_content(render_to_string(template, {"kept": [("text", "What I wrote"), ("client_id", "1")]}))
             await scripts.wait_for_function("getComputedStyle(document.body).margin === '0px'")
             await fits_and_is_accessible(scripts, width)
-
-
-async def fits_and_is_accessible(page, width):
-    results = await Axe().run(page)
-    assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
-    assert await page.evaluate("document.documentElement.scrollWidth") <= width, page.url
 
 
 async def test_another_organizations_conversation_is_not_there(page, world):

@@ -1,8 +1,10 @@
 """The pages by the book: works · wrong role · other tenant is 404 · missing · bad input · wrong method."""
 
 import re
+from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.test import Client
 from pymongo.errors import ServerSelectionTimeoutError
 
@@ -80,6 +82,13 @@ def test_every_page_forbids_inline_scripts(olive, consultation):
         body = response.content.decode()
         assert re.findall(r"<script(?![^>]*\ssrc=)[^>]*>", body) == []
         assert re.findall(r"<[^>]*\s(?:on\w+|style)=", body) == []
+
+
+def test_the_icon_that_browsers_ask_for_unasked_is_there(client):
+    response = client.get("/favicon.ico")
+    assert (response.status_code, response["Location"]) == (302, "/static/tenants/favicon.ico")
+    icon = Path(finders.find("tenants/favicon.ico")).read_bytes()
+    assert icon[:4] == b"\0\0\1\0"
 
 
 # The list --------------------------------------------------------------------------------------------------------------
