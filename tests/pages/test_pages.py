@@ -10,6 +10,7 @@ from pymongo.errors import ServerSelectionTimeoutError
 
 from chat import access, selectors
 from chat.services import conversations, turns
+from chat.templatetags.pages import browser
 from tenants import scoping
 from tests.cast import make_cast
 
@@ -311,3 +312,27 @@ def test_with_the_store_away_the_page_gives_the_text_back_to_send_again(olive, c
     assert (response.status_code, response["Retry-After"]) == (503, "2")
     assert "&lt;What&gt; I wrote</textarea>" in body
     assert '<input type="hidden" name="client_id" value="one">' in body
+
+
+# What a browser calls itself -------------------------------------------------------------------------------------------
+
+LIKE_GECKO = "AppleWebKit/537.36 (KHTML, like Gecko)"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "shown"),
+    [
+        (f"Mozilla/5.0 (X11; Linux x86_64) {LIKE_GECKO} Chrome/140.0.0.0 Safari/537.36", "Chrome on Linux"),
+        (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {LIKE_GECKO} Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0", "Edge on Windows"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 15.5; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on macOS"),
+        (
+            f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) {LIKE_GECKO} Version/18.5 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        (f"Mozilla/5.0 (Linux; Android 16) {LIKE_GECKO} Chrome/140.0.0.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("curl/8.5.0", "A browser"),
+        ("", "A browser"),
+    ],
+)
+def test_a_browser_is_shown_by_its_name(user_agent, shown):
+    assert browser(user_agent) == shown
