@@ -30,7 +30,7 @@ from chat.choices import (
     MessageStatus,
     SubjectType,
 )
-from tenants.roles import Role
+from tenants.choices import Role
 from tenants.scoping import TenantDocument
 
 

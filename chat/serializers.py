@@ -5,7 +5,7 @@ from rest_framework import serializers
 
 from chat.choices import ConsultationType, ConversationStatus, Kind, MessageRole, MessageStatus, SubjectType
 from config.api import PAGE_DEFAULT, PAGE_LIMIT, Flag, Id, Number, PageQuery, Query, Strict, Text, Word
-from tenants.roles import Role
+from tenants.choices import Role
 
 TITLE_LIMIT = 200
 SUBJECTS_LIMIT = 50

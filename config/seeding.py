@@ -17,9 +17,8 @@ from chat.records import ConversationRecord
 from chat.services import answers, conversations, turns
 from config import demo, loop
 from tenants import access, scoping
-from tenants.choices import AccountType, SubscriptionPlan
+from tenants.choices import AccountType, Role, SubscriptionPlan
 from tenants.models import Candidate, Department, Employee, Membership, Organization, User
-from tenants.roles import Role
 from tenants.services import accounts, organizations
 
 ANSWER_SECONDS = 60.0

@@ -6,10 +6,9 @@ from typing import Any
 from django.db.models import QuerySet
 
 from tenants import scoping
-from tenants.choices import OrganizationStatus
+from tenants.choices import OrganizationStatus, Role
 from tenants.errors import BadTenant, Forbidden, NotFound
 from tenants.models import Branch, Department, Employee, Membership
-from tenants.roles import Role
 
 __all__ = [
     "Forbidden",

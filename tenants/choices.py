@@ -3,6 +3,16 @@
 from django.db.models import TextChoices
 
 
+class Role(TextChoices):
+    """A person's role in an organization (D4)."""
+
+    OWNER = "owner", "Owner"
+    LEADER = "leader", "Leader"
+    MANAGER = "manager", "Manager"
+    AGENT = "agent", "Support agent"
+    GUEST = "guest", "Guest"
+
+
 class OrganizationStatus(TextChoices):
     ACTIVE = "active", "Active"
     SUSPENDED = "suspended", "Suspended"

@@ -26,11 +26,11 @@ from tenants.choices import (
     CandidateStage,
     EmploymentStatus,
     OrganizationStatus,
+    Role,
     SubscriptionPlan,
     SubscriptionStatus,
     ZodiacSign,
 )
-from tenants.roles import Role
 from tenants.scoping import TenantModel, row_level_security
 
 PERMISSION_CODE = r"^[a-z][a-z_]*:[a-z][a-z_]*:[a-z][a-z_]*$"

@@ -11,9 +11,8 @@ from import_export.formats import base_formats
 from import_export.results import RowResult
 
 from tenants import scoping
-from tenants.choices import EmploymentStatus, ZodiacSign
+from tenants.choices import EmploymentStatus, Role, ZodiacSign
 from tenants.models import Branch, Department, Employee, Membership
-from tenants.roles import Role
 from tenants.services import accounts, organizations
 
 ROWS_LIMIT = 20_000

@@ -3,37 +3,21 @@
 import asyncio
 import threading
 import time
-from typing import TYPE_CHECKING
-
-from django.apps import apps
-from django.db.models import TextChoices
 
 from config import loop
+from tenants.choices import Role
 from tenants.errors import Forbidden
-
-if TYPE_CHECKING:
-    from tenants.models import Membership
+from tenants.models import Grant, Membership
 
 # How long a process may go on believing the grants it read, in seconds. A change acts everywhere within this.
 FRESH_SECONDS = 1.5
 
-
-class Role(TextChoices):
-    """A person's role in an organization."""
-
-    OWNER = "owner", "Owner"
-    LEADER = "leader", "Leader"
-    MANAGER = "manager", "Manager"
-    AGENT = "agent", "Support agent"
-    GUEST = "guest", "Guest"
-
-
 _lock = threading.Lock()
-_granted: frozenset[tuple[str, str]] = frozenset()
+_granted: frozenset[tuple[Role, str]] = frozenset()
 _read_at = float("-inf")
 
 
-def granted() -> frozenset[tuple[str, str]]:
+def granted() -> frozenset[tuple[Role, str]]:
     """Every (role, permission) there is. Causes a query at most every `FRESH_SECONDS`; none on an event loop, see `refresh`."""
     global _granted, _read_at
     now = time.monotonic()
@@ -41,8 +25,8 @@ def granted() -> frozenset[tuple[str, str]]:
         return _granted
     with _lock:
         if now - _read_at >= FRESH_SECONDS:
-            pairs = apps.get_model("tenants", "Grant").objects.values_list("role", "permission__code")
-            _granted, _read_at = frozenset(pairs), now
+            pairs = Grant.objects.values_list("role", "permission__code")
+            _granted, _read_at = frozenset((Role(role), code) for role, code in pairs), now
     return _granted
 
 
@@ -58,12 +42,12 @@ def forget() -> None:
     _read_at = float("-inf")
 
 
-def may(membership: "Membership", permission: str) -> bool:
+def may(membership: Membership, permission: str) -> bool:
     """True if the membership's role is granted `domain:function:action`, e.g. `chat:message:send`. May cause a query."""
     return (membership.role, permission) in granted()
 
 
-def require(membership: "Membership", permission: str) -> None:
+def require(membership: Membership, permission: str) -> None:
     """Raises `Forbidden` unless `may`."""
     if not may(membership, permission):
         raise Forbidden(

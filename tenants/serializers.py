@@ -6,8 +6,7 @@ from django.core.validators import EmailValidator
 from rest_framework import serializers
 
 from config.api import Id, PageQuery, Strict, Text, Word
-from tenants.choices import AccountType, EmploymentStatus, ZodiacSign
-from tenants.roles import Role
+from tenants.choices import AccountType, EmploymentStatus, Role, ZodiacSign
 
 NAME_LIMIT = 150
 WORDS_LIMIT = 50

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 
 from tenants import roles, scoping
-from tenants.choices import AccountType, ZodiacSign
+from tenants.choices import AccountType, Role, ZodiacSign
 from tenants.models import (
     Branch,
     Department,
@@ -21,7 +21,6 @@ from tenants.models import (
     PermissionDomain,
     User,
 )
-from tenants.roles import Role
 from tenants.services import accounts, organizations
 
 PASSWORD = "correct-horse-battery"

@@ -11,10 +11,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from tenants import authentication, scoping
-from tenants.choices import AccountStatus, AccountType
+from tenants.choices import AccountStatus, AccountType, Role
 from tenants.errors import NotFound
 from tenants.models import ApiKey, Branch, Department, Membership, Organization, User
-from tenants.roles import Role
 from tenants.signals import announce_access_changed
 
 # Accounts --------------------------------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from tenants import access, roles
+from tenants.choices import Role
 from tenants.errors import NotFound
 from tenants.models import Employee, Membership
-from tenants.roles import Role
 
 UPDATE = "people:employee:update"
 

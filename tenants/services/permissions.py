@@ -3,9 +3,9 @@
 from django.db import transaction
 
 from tenants import roles
+from tenants.choices import Role
 from tenants.errors import NotFound
 from tenants.models import Grant, Permission
-from tenants.roles import Role
 
 
 def grant(role: Role, *, permission: str) -> None:

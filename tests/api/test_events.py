@@ -13,7 +13,7 @@ from django.test import Client
 from chat import events
 from chat.realtime import stream
 from config import loop, redis
-from tenants.roles import Role
+from tenants.choices import Role
 from tenants.services import accounts, organizations
 from tests.api.conftest import Caller, errors_of, refused_field, with_key
 from tests.api.test_conversations import start

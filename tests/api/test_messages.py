@@ -10,7 +10,7 @@ from chat.choices import MessageStatus
 from chat.documents import Message
 from chat.realtime import limits
 from config import mongo
-from tenants.roles import Role
+from tenants.choices import Role
 from tests.api.conftest import errors_of, refused_field, with_key
 from tests.api.test_conversations import BAD_BODIES, MISSING, OPERATOR, start
 from tests.cast import make_person

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from tenants.roles import Role
+from tenants.choices import Role
 from tenants.services import accounts, organizations
 from tests.api.conftest import errors_of, refused_field, signed_in, with_key
 from tests.cast import Person, make_employee, make_person

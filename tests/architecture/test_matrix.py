@@ -25,7 +25,7 @@ from chat.documents import Conversation, Message
 from chat.frames import TABLE as FRAMES
 from config import json, mongo
 from tenants import access
-from tenants.roles import Role
+from tenants.choices import Role
 from tenants.services import accounts
 from tests.api.conftest import Caller, cast, server, signed_in, with_key
 from tests.api.test_conversations import start

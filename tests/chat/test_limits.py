@@ -7,7 +7,7 @@ import pytest
 from chat.realtime import keys, limits
 from chat.services import errors
 from config import redis
-from tenants.roles import Role
+from tenants.choices import Role
 
 pytestmark = pytest.mark.usefixtures("stores")
 

@@ -17,7 +17,7 @@ from chat.events import Close
 from chat.services import conversations
 from config import loop
 from tenants import scoping
-from tenants.roles import Role
+from tenants.choices import Role
 from tenants.services import accounts, organizations
 from tests.cast import Cast, Person, make_person
 from tests.faults.house import House

@@ -326,7 +326,7 @@ LIKE_GECKO = "AppleWebKit/537.36 (KHTML, like Gecko)"
         (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {LIKE_GECKO} Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0", "Edge on Windows"),
         ("Mozilla/5.0 (Macintosh; Intel Mac OS X 15.5; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on macOS"),
         (
-            f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) {LIKE_GECKO} Version/18.5 Mobile/15E148 Safari/604.1",
+            f"Mozilla/5.0 (iPhone; CPU OS 18_5 like Mac OS X) {LIKE_GECKO} Version/18.5 Mobile/15E148 Safari/604.1",
             "Safari on iPhone",
         ),
         (f"Mozilla/5.0 (Linux; Android 16) {LIKE_GECKO} Chrome/140.0.0.0 Mobile Safari/537.36", "Chrome on Android"),

@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from tenants import access, authentication, roles, scoping
+from tenants.choices import Role
 from tenants.models import ApiKey, ApiKeyHistory
-from tenants.roles import Role
 from tenants.services import accounts, organizations, permissions
 from tenants.signals import access_changed
 from tests.cast import PASSWORD, make_cast
