@@ -1,5 +1,7 @@
 """Staff manage organizations, people, permissions, keys and audit here. Sign-in is allauth's, so that the second factor counts."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from allauth.account.admin import EmailAddressAdmin as PlainEmailAddressAdmin
@@ -50,7 +52,7 @@ from tenants.models import (
 )
 from tenants.resources import People, PeopleResource
 from tenants.scoping import TenantModel
-from tenants.services import accounts, audit, organizations
+from tenants.services import accounts, audit, organizations, seats
 from tenants.signals import announce_access_changed
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -169,8 +171,43 @@ class BranchInline(Inline):
     show_change_link = True
 
 
+def seats_wanted(membership_forms: Iterable[Any]) -> Counter[Any]:
+    """Organization → how many seats more (or fewer, below 0) it takes to save these forms."""
+    wanted: Counter[Any] = Counter()
+    for form in membership_forms:
+        if form.initial.get("is_active") and not form.instance._state.adding:
+            wanted[form.initial.get("organization", form.instance.organization_id)] -= 1
+        answers = {} if form.errors else getattr(form, "cleaned_data", {})
+        if answers.get("is_active") and not answers.get("DELETE"):
+            wanted[answers["organization"].pk if answers.get("organization") else form.instance.organization_id] += 1
+    return wanted
+
+
+def take_seats(membership_forms: Iterable[Any]) -> None:
+    """Raises `NoSeatLeft` where an organization has too few; the request's transaction holds them until it is saved."""
+    for organization_id, more in seats_wanted(membership_forms).items():
+        if more > 0:
+            seats.take(organization_id, wanted=more)
+
+
+class MembershipForm(forms.ModelForm):
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        take_seats([self])
+        return cleaned
+
+
+class MembershipFormSet(NamedInlineFormSet):
+    """Counts its rows together: two people do not share the last seat."""
+
+    def clean(self) -> None:
+        super().clean()
+        take_seats(self.forms)
+
+
 class MembershipInline(Inline):
     model = Membership
+    formset = MembershipFormSet
     tab = True
     fields = ("user", "role", "branch", "department", "is_active")
     autocomplete_fields = ("user", "branch", "department")
@@ -179,13 +216,23 @@ class MembershipInline(Inline):
 
 @admin.register(Organization)
 class OrganizationAdmin(BaseAdmin):
-    list_display = ("name", "slug", "shown_status", "created_at")
+    list_display = ("name", "slug", "shown_status", "shown_seats", "created_at")
     list_filter = (("status", WordFilter), ("created_at", RangeDateTimeFilter))
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("suspended_at", "created_at", "updated_at")
+    readonly_fields = ("shown_seats", "suspended_at", "created_at", "updated_at")
     inlines = (SubscriptionInline, BranchInline, MembershipInline)
     actions = ("suspend", "reinstate")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
+        return super().get_queryset(request).with_seats(now=timezone.now())
+
+    @display(description="Seats taken", label={"free": "success", "full": "warning", "none": "danger"})
+    def shown_seats(self, organization: Organization) -> tuple[str, str]:
+        booked, taken = getattr(organization, "seats", None), getattr(organization, "seats_taken", 0)
+        if booked is None:
+            return "none", f"{taken}, without a subscription that runs"
+        return ("free" if taken < booked else "full"), f"{taken} of {booked}"
 
     @display(description="Status", ordering="status", label={"active": "success", "suspended": "danger"})
     def shown_status(self, organization: Organization) -> tuple[str, str]:
@@ -272,6 +319,7 @@ class UserForm(UserChangeForm):
 
 class UserPlacesInline(Inline):
     model = Membership
+    formset = MembershipFormSet
     tab = True
     fields = ("organization", "role", "branch", "department", "is_active")
     autocomplete_fields = ("organization", "branch", "department")
@@ -374,6 +422,7 @@ class UserAdmin(PlainUserAdmin, BaseAdmin):  # type: ignore[misc]
 
 @admin.register(Membership)
 class MembershipAdmin(TenantAdmin):
+    form = MembershipForm
     list_display = ("user", "organization", "role", "branch", "department", "is_active")
     list_select_related = ("organization", "user", "branch", "department")
     list_filter = (*TenantAdmin.list_filter, ("role", WordFilter), "is_active", ("branch", RowFilter))

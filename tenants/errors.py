@@ -1,5 +1,7 @@
 """What can go wrong between organizations and people. Every message is a sentence that says what to do."""
 
+from django.core.exceptions import ValidationError
+
 
 class TenantsError(Exception):
     """Anything that this app refuses. `str(error)` may be shown to a person."""
@@ -30,3 +32,10 @@ class BadTenant(TenantsError, ValueError):
 
 class DatabaseRoleMissing(TenantsError):
     """The application's database role does not exist."""
+
+
+class NoSeatLeft(ValidationError):
+    """The subscription is full, or there is none. Forms and imports show it like any other bad value."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, code="no_seat_left")

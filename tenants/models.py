@@ -4,7 +4,7 @@ Table, column, index and constraint names are the specification's where it gives
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import pghistory
 from django.apps import apps
@@ -14,8 +14,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models, transaction
-from django.db.models import F, Q
-from django.db.models.functions import Lower, Now
+from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Lower, Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -74,6 +74,22 @@ class Timestamped(models.Model):
 # Organizations ---------------------------------------------------------------------------------------------------------
 
 
+class OrganizationQuerySet(models.QuerySet["Organization"]):
+    """Organizations, and how many people they may have."""
+
+    def with_seats(self, *, now: datetime) -> Self:
+        """Adds `seats`, booked by the newest subscription that runs (None without one), and `seats_taken` by active members."""
+        # across_tenants: each of the two names the organization of the row it stands beside.
+        running = Subscription.across_tenants.filter(
+            Q(ends_at__isnull=True) | Q(ends_at__gt=now), organization=OuterRef("pk"), starts_at__lte=now
+        ).exclude(status=SubscriptionStatus.CANCELLED)
+        members = Membership.across_tenants.filter(organization=OuterRef("pk"), is_active=True).order_by().values("organization")
+        return self.annotate(
+            seats=Subquery(running.order_by("-starts_at").values("seats")[:1]),
+            seats_taken=Coalesce(Subquery(members.annotate(count=Count("pk")).values("count")), 0),
+        )
+
+
 @tracked()
 class Organization(Timestamped):
     """A customer: the tenant. Suspended, nobody of it gets in."""
@@ -85,6 +101,8 @@ class Organization(Timestamped):
     )
     status = models.CharField(max_length=20, choices=OrganizationStatus, default=OrganizationStatus.ACTIVE)
     suspended_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = OrganizationQuerySet.as_manager()
 
     class Meta:
         db_table = "organizations"
@@ -106,7 +124,7 @@ class Organization(Timestamped):
 
 @tracked()
 class Subscription(TenantModel, Timestamped):
-    """What an organization has booked, and until when. The newest one that is not cancelled counts."""
+    """What an organization has booked, and until when. The newest one that runs (begun, not ended, not cancelled) counts."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     plan = models.CharField(max_length=20, choices=SubscriptionPlan, default=SubscriptionPlan.FREE)

@@ -14,6 +14,7 @@ from tenants import authentication, scoping
 from tenants.choices import AccountStatus, AccountType, Role
 from tenants.errors import NotFound
 from tenants.models import ApiKey, Branch, Department, Membership, Organization, User
+from tenants.services import seats
 from tenants.signals import announce_access_changed
 
 # Accounts --------------------------------------------------------------------------------------------------------------
@@ -116,11 +117,13 @@ def add_member(
     branch: Branch | None = None,
     department: Department | None = None,
 ) -> Membership:
-    """The person's place, with this role. Somebody who has (or had) one gets it changed to this. `ValidationError` as in `change`."""
+    """The person's place, with this role. Somebody who has (or had) one gets it changed to this. Raises as `change` does."""
     with transaction.atomic(), scoping.tenant(organization):
+        seats.lock(organization.pk)
         found = Membership.objects.for_tenant(organization).filter(user=user).first()
         if found is not None:
             return change(found, role=role, branch=branch, department=department, is_active=True)
+        seats.take(organization.pk)
         membership = Membership(organization=organization, user=user, role=role, branch=branch, department=department)
         membership.full_clean()
         membership.save(force_insert=True)
@@ -136,11 +139,13 @@ def change(
     is_active: bool = True,
 ) -> Membership:
     """Gives the person another role or place, and says so. `ValidationError` where a leader has no branch, a manager no department,
-    or branch and department are another organization's."""
+    or branch and department are another organization's; `NoSeatLeft` where somebody would come back to a full organization."""
     wanted = {"role": role, "branch": branch, "department": department, "is_active": is_active}
     if all(getattr(membership, name) == value for name, value in wanted.items()):
         return membership
     with transaction.atomic(), scoping.tenant(membership.organization_id):
+        if is_active and not membership.is_active:
+            seats.take(membership.organization_id)
         for name, value in wanted.items():
             setattr(membership, name, value)
         membership.full_clean()

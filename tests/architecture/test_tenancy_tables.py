@@ -30,6 +30,7 @@ ACROSS = {
     "tenants/acting.py": "defines it",
     "tenants/authentication.py": "an API key names its organization",
     "tenants/middleware.py": "staff in admin",
+    "tenants/models.py": "counts the seats of each organization in a list of them",
     "tenants/scoping.py": "defines it",
 }
 

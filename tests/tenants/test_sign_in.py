@@ -29,6 +29,9 @@ LOGIN = "/accounts/login/"
 
 @pytest.fixture(autouse=True)
 def no_limits_left_over():
+    """Neither from others nor for others: sign-ins are counted in the cache."""
+    cache.clear()
+    yield
     cache.clear()
 
 
