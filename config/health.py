@@ -16,9 +16,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
+from psycopg import sql
 from redis.asyncio import Redis
 
 from config import mongo, redis
+from tenants.database import roles
 
 # A store that needs longer than this to say hello is as good as away. Seconds.
 PATIENCE = 1.5
@@ -31,6 +33,10 @@ class Finding:
     store: str
     milliseconds: int
     problem: str = ""
+
+
+class Unfit(Exception):
+    """A store answers, but must not be used as it is. The message is a sentence that says why."""
 
 
 @require_safe
@@ -108,17 +114,27 @@ async def ask(store: str, question: Callable[[], Awaitable[None]]) -> Finding:
             await question()
     except TimeoutError:
         problem = f"did not answer within {PATIENCE} s"
+    except Unfit as error:
+        problem = str(error)
     except Exception as error:  # a driver's own errors, a refused password, a missing table: all mean "not ready"
         problem = f"cannot be used ({type(error).__name__})"
     return Finding(store=store, milliseconds=round((time.perf_counter() - began) * 1000), problem=problem)
 
 
 async def ask_postgresql() -> datetime | None:
-    """Connects anew, past the pool: a full pool is no reason to take this process out of service. Gives the time of the last fill."""
+    """Connects anew, past the pool: a full pool is no reason to take this process out of service. Gives the time of the last fill.
+
+    `Unfit` where row-level security would not hold for the role that Parley acts as: then one wall between tenants is missing.
+    """
     params = connection.get_connection_params()
     for name in ("cursor_factory", "context", "server_side_binding", "pool", "isolation_level", "assume_role"):
         params.pop(name, None)
     async with await psycopg.AsyncConnection.connect(**{**params, "autocommit": True}) as fresh:
+        if settings.DATABASE_ROLE:
+            await fresh.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(settings.DATABASE_ROLE)))
+        acting = await fresh.execute(roles.ACTING)
+        if problems := roles.judge(*await acting.fetchone()):
+            raise Unfit(" ".join(problems))
         cursor = await fresh.execute("SELECT max(last_run_at) FROM django_celery_beat_periodictask WHERE queue = 'night'")
         row = await cursor.fetchone()
     return row[0] if row else None

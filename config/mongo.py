@@ -19,9 +19,6 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
 # What an operation raises when MongoDB cannot be reached or cannot acknowledge now.
 AWAY = (ConnectionFailure, ExecutionTimeout, WTimeoutError)
 
-# For what may be lost with the server and is then made again: acknowledged as soon as it is visible.
-UNJOURNALED = WriteConcern(w=1, j=False)
-
 OPTIONS: dict[str, Any] = {
     # Implies the journal, unless the replica set was configured otherwise; asking for both waits for two things one after another.
     "w": "majority",
@@ -37,6 +34,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 _async_clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncMongoClient]" = weakref.WeakKeyDictionary()
+_collections: "weakref.WeakKeyDictionary[AsyncMongoClient, dict[tuple[type, bool], AsyncCollection]]" = weakref.WeakKeyDictionary()
 
 
 def connect() -> None:
@@ -65,8 +63,16 @@ def async_client() -> AsyncMongoClient:
     return found
 
 
-def async_collection(document: type[mongoengine.Document]) -> AsyncCollection:
-    return async_client()[settings.MONGODB_DATABASE][document._get_collection_name()]
+def async_collection(document: type[mongoengine.Document], *, journaled: bool = True) -> AsyncCollection:
+    """The document's collection, for the running event loop. Not `journaled`: what is written may be lost with the server, and made
+    again; it is acknowledged as soon as it is visible."""
+    client = async_client()
+    kept = _collections.setdefault(client, {})
+    found = kept.get((document, journaled))
+    if found is None:
+        found = client[settings.MONGODB_DATABASE][document._get_collection_name()]
+        found = kept[document, journaled] = found if journaled else found.with_options(write_concern=WriteConcern(w=1, j=False))
+    return found
 
 
 async def close() -> None:

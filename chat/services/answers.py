@@ -300,12 +300,12 @@ class Outbox:
         The write is not waited for by the journal: what a crash of MongoDB could take back is the last two seconds of a text that
         is still being written, and a renewal that the next one repeats.
         """
-        messages = mongo.async_collection(Message)
+        messages = mongo.async_collection(Message, journaled=False)
         now = timezone.now()
         fields = {M.updated_at: now, "lease.expiresAt": now + timedelta(seconds=settings.LEASE_SECONDS)}
         updates = [UpdateOne({**writing.mine, M.stop_requested_at: None}, {"$set": {M.content: writing.text, **fields}}) for writing in due]
         try:
-            kept = await messages.with_options(write_concern=mongo.UNJOURNALED).bulk_write(updates, ordered=False)
+            kept = await messages.bulk_write(updates, ordered=False)
             failpoint("answer.checkpointed")
             if kept.matched_count == len(due):
                 return
@@ -358,6 +358,7 @@ async def serve() -> None:
             task = asyncio.create_task(_produce(call))
             producing.add(task)
             task.add_done_callback(producing.discard)
+        await asyncio.sleep(0)  # these begin before the next call is waited for
 
 
 async def _produce(call: Call) -> None:
@@ -429,7 +430,7 @@ async def _claim(call: Call) -> Writing | None:
     claim, the answer is pending again and whoever has it finds out when it saves."""
     now = timezone.now()
     token = str(uuid.uuid7())
-    messages = mongo.async_collection(Message).with_options(write_concern=mongo.UNJOURNALED)
+    messages = mongo.async_collection(Message, journaled=False)
     raw = await messages.find_one_and_update(
         {
             M.organization_id: call.organization_id,

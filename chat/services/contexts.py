@@ -74,7 +74,7 @@ def _subjects(call: Call) -> tuple[Subject, ...]:
         membership = _asker(call)
         if not call.subject_employee_ids:
             return ()
-        employees = access.employees_for(membership).filter(pk__in=call.subject_employee_ids).values(*FIELDS)
+        employees = access.employees_for(membership).filter(pk__in=call.subject_employee_ids).order_by().values(*FIELDS)
         found = {str(row["pk"]): _subject(row) for row in employees}
     return tuple(found[pk] for pk in call.subject_employee_ids if pk in found)
 

@@ -137,7 +137,7 @@ async def _write_places(places: list[UpdateOne]) -> None:
 async def _write_ends(ends: list[tuple[UpdateOne, UpdateOne]]) -> None:
     """The conversations' figures first: an answer whose lease is gone is done."""
     for document, updates in ((Conversation, [counted for counted, _ in ends]), (Message, [released for _, released in ends])):
-        collection = mongo.async_collection(document).with_options(write_concern=mongo.UNJOURNALED)
+        collection = mongo.async_collection(document, journaled=False)
         await collection.bulk_write(updates, ordered=False)
 
 

@@ -284,7 +284,7 @@ def _queue(conversation_id: str) -> asyncio.Lock:
 
 
 async def _insert_next(conversation: ConversationRecord, question: dict, answer: dict | None) -> bool:
-    messages = mongo.async_collection(Message).with_options(write_concern=mongo.UNJOURNALED)
+    messages = mongo.async_collection(Message, journaled=False)
     waiting = [question] if answer is None else [question, answer]
     last = conversation.message_count
     while waiting:
