@@ -132,9 +132,9 @@ async def ask_postgresql() -> datetime | None:
     async with await psycopg.AsyncConnection.connect(**{**params, "autocommit": True}) as fresh:
         if settings.DATABASE_ROLE:
             await fresh.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(settings.DATABASE_ROLE)))
-        acting = await fresh.execute(roles.ACTING)
-        if problems := roles.judge(*await acting.fetchone()):
-            raise Unfit(" ".join(problems))
+        for row in await (await fresh.execute(roles.ACTING)).fetchall():
+            if problems := roles.judge(*row):
+                raise Unfit(" ".join(problems))
         cursor = await fresh.execute("SELECT max(last_run_at) FROM django_celery_beat_periodictask WHERE queue = 'night'")
         row = await cursor.fetchone()
     return row[0] if row else None

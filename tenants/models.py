@@ -4,7 +4,7 @@ Table, column, index and constraint names are the specification's where it gives
 """
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 import pghistory
 from django.apps import apps
@@ -77,7 +77,7 @@ class Timestamped(models.Model):
 class OrganizationQuerySet(models.QuerySet["Organization"]):
     """Organizations, and how many people they may have."""
 
-    def with_seats(self, *, now: datetime) -> Self:
+    def with_seats(self, *, now: datetime) -> models.QuerySet[Any]:
         """Adds `seats`, booked by the newest subscription that runs (None without one), and `seats_taken` by active members."""
         # across_tenants: each of the two names the organization of the row it stands beside.
         running = Subscription.across_tenants.filter(

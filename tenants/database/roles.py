@@ -71,18 +71,24 @@ def grant(*, using: str = DEFAULT_DB_ALIAS, missing_ok: bool = False) -> None:
         cursor.execute(sql.SQL("GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {}").format(role))
 
 
+# What a session acts as, and whether row-level security holds for that.
+ACTING = """
+    SELECT r.rolname, r.rolsuper, r.rolbypassrls,
+           EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                    WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p') AND n.nspname = 'public')
+      FROM pg_roles r WHERE r.rolname = current_user
+"""
+
+
 def problems(*, using: str = DEFAULT_DB_ALIAS) -> list[str]:
     """Sentences on why row-level security would not hold for what this connection acts as; empty if it holds. Causes a query."""
     with connections[using].cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT r.rolname, r.rolsuper, r.rolbypassrls,
-                   EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                            WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p') AND n.nspname = 'public')
-              FROM pg_roles r WHERE r.rolname = current_user
-            """
-        )
-        role, is_superuser, bypasses, owns = cursor.fetchone()
+        cursor.execute(ACTING)
+        return judge(*cursor.fetchone())
+
+
+def judge(role: str, is_superuser: bool, bypasses: bool, owns: bool) -> list[str]:
+    """The sentences of `problems`, from the row that `ACTING` gives."""
     found = []
     if is_superuser:
         found.append(f"The role {role!r} is a superuser, so row-level security does not hold for it.")

@@ -20,15 +20,14 @@ def take(organization_id: Any, *, wanted: int = 1) -> None:
 
     Of an organization that is not saved yet (None) nobody can be a member: its subscription comes first.
     """
-    found = None
+    booked, taken, name = None, 0, ""
     if organization_id is not None:
         lock(organization_id)
         # A statement of its own: one that waited for the lock would count what was there before it waited.
         with scoping.tenant(organization_id):
-            found = Organization.objects.with_seats(now=timezone.now()).get(pk=organization_id)
-    if found is None or found.seats is None:
+            found = Organization.objects.with_seats(now=timezone.now()).values_list("seats", "seats_taken", "name")
+            booked, taken, name = found.get(pk=organization_id)
+    if booked is None:
         raise NoSeatLeft("This organization has no subscription that runs, so nobody can be added. Book one first.")
-    if found.seats_taken + wanted > found.seats:
-        raise NoSeatLeft(
-            f"{found.name} has booked {found.seats} seats, of which {found.seats_taken} are taken. Book more, or remove somebody first."
-        )
+    if taken + wanted > booked:
+        raise NoSeatLeft(f"{name} has booked {booked} seats, of which {taken} are taken. Book more, or remove somebody first.")

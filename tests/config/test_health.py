@@ -1,11 +1,13 @@
 """Alive, ready, and which store is not. Stores are really stopped, and started again."""
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django_celery_beat.models import PeriodicTask
 
 from config import schedule
 from config.management.commands import sync_schedule
+from tenants.database import roles
 
 STORES = {"postgres": ["postgresql"], "mongo": ["mongodb"], "valkey": ["broker", "redis"]}
 
@@ -67,6 +69,30 @@ def test_readyz_does_not_wait_for_a_store_that_hangs(client, stores, services, s
     assert response.status_code == 503
     for name in STORES[store]:
         assert f"{name}: did not answer within 1.5 s" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "sentence"),
+    [("SUPERUSER", "is a superuser"), ("BYPASSRLS", "has BYPASSRLS"), (None, "owns tables")],
+    ids=["superuser", "bypasses", "owner"],
+)
+def test_readyz_says_when_the_wall_between_tenants_does_not_hold(client, transactional_db, settings, attribute, sentence):
+    assert client.get("/readyz").status_code == 200
+    settings.DATABASE_ROLE = "half_a_wall"
+    with roles.as_owner(), connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE half_a_wall {attribute or ''}")
+        cursor.execute("GRANT SELECT ON django_celery_beat_periodictask TO half_a_wall")
+        try:
+            if attribute is None:
+                cursor.execute("CREATE TABLE a_wall_of_its_own ()")
+                cursor.execute("ALTER TABLE a_wall_of_its_own OWNER TO half_a_wall")
+            response = client.get("/readyz")
+        finally:
+            cursor.execute("DROP OWNED BY half_a_wall")
+            cursor.execute("DROP ROLE half_a_wall")
+    assert response.status_code == 503
+    assert sentence in response.json()["stores"]["postgresql"]["problem"]
+    assert "Set DATABASE_ROLE" in response.json()["stores"]["postgresql"]["problem"]
 
 
 def test_readyz_says_when_the_last_night_began(client, stores, time_machine_at):
