@@ -26,6 +26,7 @@ export function beginList(root) {
       if (wanted !== latest) return;
       root.querySelector("[data-conversations]").replaceWith(document.adoptNode(fresh));
       showTimes(fresh);
+      root.querySelector("[data-found]").textContent = fresh.dataset.says;
       if (location.pathname === form.getAttribute("action")) history.replaceState(null, "", url);
     } catch {
       form.submit();
