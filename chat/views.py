@@ -13,10 +13,11 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.defaults import page_not_found
 
 from chat import access, selectors
 from chat.choices import ON_THEIR_WAY, ConsultationType, ConversationStatus, MessageRole, MessageStatus
@@ -63,8 +64,9 @@ def member_page(view: MemberView) -> MemberView:
             membership = getattr(request, "membership", None) or people_access.membership_for(request.user, organization)
             with scoping.tenant(membership.organization_id):
                 return view(request, membership, **ids)
-        except people_access.NotFound:
-            raise Http404 from None
+        except people_access.NotFound as error:
+            # Not raised: in development Django would show its own page in the place of ours.
+            return page_not_found(request, error)
         except people_access.Forbidden as error:
             raise PermissionDenied(str(error)) from error
         except (StoreAway, *mongo.AWAY):

@@ -13,6 +13,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
+from django.views.defaults import page_not_found
 from structlog.contextvars import get_contextvars
 
 from tenants import access, scoping
@@ -73,7 +74,8 @@ class TenantMiddleware:
             try:
                 request.membership = access.membership_for(request.user, found["slug"])
             except access.NotFound as error:
-                raise Http404(str(error)) from error
+                # Not raised: in development Django would show its own page in the place of ours.
+                return page_not_found(request, error)
         elif ADMIN_PATH.match(request.path_info):
             return self.guard_admin(request)
         return None

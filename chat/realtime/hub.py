@@ -153,7 +153,7 @@ class Hub:
         self._access_listeners: set[Callable[[str], None]] = set()
         self._heard: deque[set[str]] = deque([set()], maxlen=LATELY)  # where something was heard, look by look
         self._in_turn: list[str] = []
-        self._heard_at = 0.0
+        self._pinged_at: float | None = None  # since when an answer is awaited
         self._memory: bytes | None = None  # what Redis remembers us by, until it is emptied
         self.connected_at = math.inf  # by the monotonic clock: since when every announcement is heard
 
@@ -233,7 +233,7 @@ class Hub:
             connection = redis.async_client().connection_pool.make_connection()
             try:
                 await connection.connect()
-                self._heard_at = time.monotonic()
+                self._pinged_at = None
                 self._connection = connection  # before what is wanted is read: who comes from here on subscribes for itself
                 wanted = [keys.ACCESS_CHANNEL, *map(keys.event_channel, self._listeners)]
                 await connection.send_command("SUBSCRIBE", *wanted, check_health=False)
@@ -273,7 +273,7 @@ class Hub:
             if done is not None and not done.done():
                 done.set_result(None)
         else:
-            self._heard_at = time.monotonic()  # the answer to a ping
+            self._pinged_at = None
 
     def _everybody_resets(self) -> None:
         for listeners in tuple(self._listeners.values()):
@@ -310,12 +310,14 @@ class Hub:
                 self.look_again(listener)
 
     async def _ping(self) -> None:
+        """Asks the subscription for a sign of life; gives it up where the last one is long overdue."""
         if (connection := self._connection) is None:
             return
-        if time.monotonic() - self._heard_at > SILENT_SECONDS:
-            await connection.disconnect(nowait=True)  # its reader notices, and connects again
-        else:
+        if self._pinged_at is None:
+            self._pinged_at = time.monotonic()
             await self._send_on(connection, ("PING",))
+        elif time.monotonic() - self._pinged_at > SILENT_SECONDS:
+            await connection.disconnect(nowait=True)  # its reader notices, and connects again
 
     def _due(self) -> set[str]:
         """The conversations in which something was heard a moment ago, and those whose turn it is."""

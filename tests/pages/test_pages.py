@@ -76,6 +76,20 @@ def test_another_organizations_pages_are_not_there(cast, path):
     assert signed_in(cast.greta).get(f"/o/nowhere/{path}").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/o/nowhere/", "/o/acme/", f"/o/acme/chat/{NOBODYS}/"])
+def test_in_development_too_what_is_not_there_says_so_and_nothing_else(cast, settings, path):
+    settings.DEBUG = True
+    for person in (cast.olive, cast.greta):
+        response = signed_in(person).get(path)
+        if response.status_code == 200:
+            assert (person, path) == (cast.olive, "/o/acme/")
+            continue
+        assert response.status_code == 404
+        body = response.content.decode()
+        assert "There is nothing here" in body
+        assert "URLconf" not in body
+
+
 def test_every_page_forbids_inline_scripts(olive, consultation):
     for path in ("/o/acme/", "/o/acme/chat/", "/o/acme/chat/new/", address(consultation)):
         response = olive.get(path)
@@ -190,6 +204,14 @@ def test_what_is_wrong_is_said_and_the_rest_is_kept(olive, cast, changes, senten
         assert sentence in body
         assert 'value="My title"' in body
     assert titles(olive.get("/o/acme/chat/")) == []
+
+
+def test_what_is_wrong_stands_at_the_top_too_and_leads_to_its_field(olive, cast):
+    response = olive.post("/o/acme/chat/new/", {"client_id": "c-1", "type": "one_to_one", "text": ""})
+    assert response.status_code == 400
+    body = response.content.decode()
+    assert '<a href="#id_text_error">The message is empty. Write something first.</a>' in body
+    assert 'id="id_text_error"' in body
 
 
 def test_people_of_others_cannot_be_chosen(cast):

@@ -68,3 +68,6 @@ showChosen();
 if (!question.value) question.value = kept(draft);
 question.addEventListener("input", () => keep(draft, question.value));
 form.addEventListener("submit", () => keep(draft, ""));
+
+// What was refused is at the top; the fields it is about may be far below.
+document.querySelector("[data-problems]")?.focus();
