@@ -116,7 +116,8 @@ class PeopleResource(resources.ModelResource):
     department = fields.Field(column_name="department", attribute="department", widget=Plain())
     status = fields.Field(column_name="status", attribute="status", widget=Choice(EmploymentStatus), default=EmploymentStatus.ACTIVE)
     hired_on = column("hired_on", widgets.DateWidget("%Y-%m-%d"))
-    role = fields.Field(column_name="role", widget=Choice(Role))
+    # No column of the table: what the row asks for is kept on the instance, where the preview finds it.
+    role = fields.Field(column_name="role", attribute="_wanted_role", widget=Choice(Role))
     personality_traits = column("personality_traits", Words())
     behavioral_patterns = column("behavioral_patterns", Words())
     compatibility_job_role = column("compatibility_job_role", widgets.DecimalWidget())
@@ -157,15 +158,14 @@ class PeopleResource(resources.ModelResource):
         self.create_places = create_places
         self.on_row = on_row
         self.seen: dict[Any, int | None] = {}
+        self.headers: tuple[str, ...] = ()
 
     # The file as a whole.
 
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
-        headers = [str(header or "").strip().lower() for header in dataset.headers or ()]
-        dataset.headers = headers
-        known = [field.column_name for field in self.get_import_fields()]
-        if unknown := sorted(set(headers) - set(known)):
-            raise ValueError(f"The file has columns that are not known here: {', '.join(unknown)}. Known: {', '.join(known)}.")
+        headers = list(self.headers)
+        if unknown := sorted(set(headers) - set(COLUMNS)):
+            raise ValueError(f"The file has columns that are not known here: {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
         if missing := [name for name in ("first_name", "last_name") if name not in headers]:
             raise ValueError(f"The file lacks the column {' and '.join(missing)}. Its first line has to name the columns.")
         if len(headers) != len(set(headers)):
@@ -181,8 +181,15 @@ class PeopleResource(resources.ModelResource):
             }
 
     def import_data(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        self.headers = tuple(str(header or "").strip().lower() for header in dataset.headers or ())
+        dataset.headers = list(self.headers)
         with scoping.tenant(self.organization):
             return super().import_data(dataset, *args, **kwargs)
+
+    def get_import_fields(self) -> list[fields.Field]:
+        """The columns that the file has, in its order; a preview need not show the others."""
+        every = {field.column_name: field for field in super().get_import_fields()}
+        return [every[name] for name in self.headers if name in every] or list(every.values())
 
     # One row.
 
@@ -283,6 +290,7 @@ class PeopleResource(resources.ModelResource):
         if import_validation_errors or not self._has_wanted_place(instance):
             return False
         same = (instance.branch_id, instance.department_id) == (original.branch_id, original.department_id)
+        original._wanted_role = getattr(instance, "_wanted_role", "")  # type: ignore[attr-defined]  # which the person has already
         return same and super().skip_row(instance, original, row, import_validation_errors)
 
     def _has_wanted_place(self, instance: Any) -> bool:
