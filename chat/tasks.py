@@ -38,6 +38,7 @@ def take_calls(**kwargs) -> None:
     """Every worker with room for answers takes calls to them, and sweeps by itself, too: beat may be down."""
     if settings.ANSWERS_PER_WORKER:
         prices.preload()
+        loop.settle()
         loop.submit(answers.serve())
     loop.submit(_sweep_forever())
 

@@ -34,7 +34,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 _async_clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncMongoClient]" = weakref.WeakKeyDictionary()
-_collections: "weakref.WeakKeyDictionary[AsyncMongoClient, dict[tuple[type, bool], AsyncCollection]]" = weakref.WeakKeyDictionary()
+_collections: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[type, bool], AsyncCollection]]" = weakref.WeakKeyDictionary()
 
 
 def connect() -> None:
@@ -66,17 +66,17 @@ def async_client() -> AsyncMongoClient:
 def async_collection(document: type[mongoengine.Document], *, journaled: bool = True) -> AsyncCollection:
     """The document's collection, for the running event loop. Not `journaled`: what is written may be lost with the server, and made
     again; it is acknowledged as soon as it is visible."""
-    client = async_client()
-    kept = _collections.setdefault(client, {})
+    kept = _collections.setdefault(asyncio.get_running_loop(), {})
     found = kept.get((document, journaled))
     if found is None:
-        found = client[settings.MONGODB_DATABASE][document._get_collection_name()]
+        found = async_client()[settings.MONGODB_DATABASE][document._get_collection_name()]
         found = kept[document, journaled] = found if journaled else found.with_options(write_concern=WriteConcern(w=1, j=False))
     return found
 
 
 async def close() -> None:
     """Closes the running loop's client; used where a loop ends before its process does."""
+    _collections.pop(asyncio.get_running_loop(), None)
     found = _async_clients.pop(asyncio.get_running_loop(), None)
     if found is not None:
         await found.close()

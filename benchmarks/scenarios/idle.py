@@ -12,7 +12,8 @@ from benchmarks.world import OURS, World
 from config.management.commands import up
 
 SOCKETS = 1_000
-SETTLE, WATCHED = 3.0, 15.0  # seconds: people are looked after in rounds of that length
+SETTLE, WATCHED = 3.0, 30.0  # seconds: people are looked after in rounds of that length
+ALONE = 6.0  # seconds that a process is watched before it has sockets
 RATIO = 1.5
 AT_ONCE = 25
 
@@ -24,7 +25,7 @@ async def run(world: World, *, tell: Tell) -> Findings:
     fresh = world.start("fresh", up.web_command)
     warm = await load.enter_all(world, places[:AT_ONCE], at=fresh)
     await load.leave_all(warm)
-    before = _memory(world, "fresh")
+    before = await _before(world, "fresh")
     sockets = await load.enter_all(world, places, at=fresh)
     ours = await _watch(world, "fresh", before, together=("fresh", *OURS))
     await load.leave_all(sockets)
@@ -33,7 +34,7 @@ async def run(world: World, *, tell: Tell) -> Findings:
     address = world.start_application("idle", "benchmarks.bare:idle")
     await load.until_open(address)
     await load.leave_all(await asyncio.gather(*(BareSocket.open(address, "/ws") for _ in range(AT_ONCE))))
-    before = _memory(world, "idle")
+    before = await _before(world, "idle")
     opened: list[BareSocket] = []
     for _ in range(0, SOCKETS, AT_ONCE):
         opened += await asyncio.gather(*(BareSocket.open(address, "/ws") for _ in range(AT_ONCE)))
@@ -60,17 +61,26 @@ def _memory(world: World, name: str) -> int:
     return memory(pid for root in world.groups[name] for pid in tree(root))
 
 
-async def _watch(world: World, name: str, before: int, *, together: Sequence[str]) -> dict[str, float]:
+async def _before(world: World, name: str) -> tuple[int, float]:
+    """Bytes, and CPU seconds a second, of a process that has no sockets: what it takes for itself is not a socket's price."""
+    await asyncio.sleep(SETTLE)
+    meter = Meter({name: world.groups[name]}, clock=time.monotonic)
+    await asyncio.sleep(ALONE)
+    spent = meter.stop()
+    return _memory(world, name), spent.groups[name] / spent.seconds
+
+
+async def _watch(world: World, name: str, before: tuple[int, float], *, together: Sequence[str]) -> dict[str, float]:
     """KiB and CPU microseconds a second, each of one socket, of the process that holds them; and the CPU of all that serve it."""
     await asyncio.sleep(SETTLE)
-    kib = (_memory(world, name) - before) / 1024 / SOCKETS
+    kib = (_memory(world, name) - before[0]) / 1024 / SOCKETS
     meter = Meter({group: world.groups[group] for group in together}, clock=time.monotonic)
     await asyncio.sleep(WATCHED)
     spent = meter.stop()
     world.check()
-    each = 1e6 / spent.seconds / SOCKETS
     return {
         "kib": round(kib, 1),
-        "cpu_us_per_second": round(spent.groups[name] * each, 1),
-        "cpu_us_per_second_together": round(spent.of(together) * each, 1),
+        "cpu_us_per_second": round((spent.groups[name] / spent.seconds - before[1]) / SOCKETS * 1e6, 1),
+        "cpu_us_per_second_alone": round(before[1] * 1e6, 1),
+        "cpu_us_per_second_together": round(spent.of(together) / spent.seconds / SOCKETS * 1e6, 1),
     }

@@ -96,12 +96,15 @@ def _replay(old: ParleySocket, new: ParleySocket, dialled: float) -> tuple[str, 
 
 
 def _text(events: Sequence[bytes]) -> str:
+    """What a reader has put together before the end is announced; a whole message that is still being written replaces it."""
     text = ""
-    for event in map(orjson.loads, events):
+    for event in map(orjson.loads, events[:-1]):
         if event["event"] == "delta":
             if event["offset"] != len(text):
                 return text
             text += event["text"]
+        elif event["event"] == "message" and event["message"]["role"] == "assistant":
+            text = event["message"]["text"]
     return text
 
 

@@ -22,9 +22,9 @@ from tenants.authentication import Credential, Principal
 
 log = logging.getLogger(__name__)
 
-ASK_EVERYBODY_SECONDS = 15.0
+ASK_EVERYBODY_SECONDS = 30.0
 AT_ONCE = 1_000
-REMEMBERED_SECONDS = 30.0
+REMEMBERED_SECONDS = 45.0
 IDLE_SECONDS = 4 * 3_600.0
 
 _doorkeepers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Doorkeeper]" = weakref.WeakKeyDictionary()

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 1.0
 LATELY = 5  # looks after which a conversation in which nothing was heard is looked at only in its turn
-TURNS = 15  # looks in which every conversation has its turn
+TURNS = 30  # looks in which every conversation has its turn
 SILENT_SECONDS = 5.0  # without any answer, after which the subscription counts as dead
 RECONNECT_SECONDS = (0.05, 1.0)
 

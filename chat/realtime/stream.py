@@ -69,6 +69,14 @@ return {n, 1}
 
 _POSITION_SHA = hashlib.sha1(_POSITION.encode()).hexdigest()
 
+# KEYS: number, stream. ARGV: the first event wanted. Returns {number or nil, entries}, both of the same moment: where Redis has forgotten
+# a conversation and numbers it anew, the stream may be empty still.
+_SINCE = """
+return {redis.call('GET', KEYS[1]), redis.call('XRANGE', KEYS[2], ARGV[1], '+')}
+"""
+
+_SINCE_SHA = hashlib.sha1(_SINCE.encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -146,17 +154,15 @@ async def memory_and_positions(client: Redis, conversation_ids: Sequence[str], *
 
 
 async def since(client: Redis, conversation_id: str, *, after: int) -> list[bytes] | None:
-    """The events after number `after`, oldest first; None where the stream no longer has all of them.
-
-    The number is read with them: where Redis has forgotten a conversation and numbers it anew, the stream may be empty still.
-    """
-    async with client.pipeline(transaction=True) as pipeline:
-        pipeline.get(keys.event_number(conversation_id))
-        pipeline.xrange(keys.events(conversation_id), min=f"{after + 1}-0")
-        n, entries = await pipeline.execute()
+    """The events after number `after`, oldest first; None where the stream no longer has all of them."""
+    where = (2, keys.event_number(conversation_id), keys.events(conversation_id), f"{after + 1}-0")
+    try:
+        n, entries = await client.evalsha(_SINCE_SHA, *where)
+    except NoScriptError:
+        n, entries = await client.eval(_SINCE, *where)
     if n is None or int(n) < after:
         return None
-    found = _texts(entries)
+    found = [fields[1] for _, fields in entries]
     if int(n) > after and (not found or events.number_of(found[0]) != after + 1):
         return None
     return found
@@ -164,8 +170,5 @@ async def since(client: Redis, conversation_id: str, *, after: int) -> list[byte
 
 async def all_kept(client: Redis, conversation_id: str) -> list[bytes]:
     """Every event the stream still has, oldest first."""
-    return _texts(await client.xrange(keys.events(conversation_id)))
-
-
-def _texts(entries: Any) -> list[bytes]:
+    entries: Any = await client.xrange(keys.events(conversation_id))
     return [fields[b"e"] for _, fields in entries]
