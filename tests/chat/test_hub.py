@@ -132,6 +132,98 @@ async def test_an_emptied_redis_is_a_reset_and_numbers_are_never_given_out_twice
     await sink.until(lambda sink: sink.texts == ["old", "next"])
 
 
+async def test_an_emptied_redis_is_a_reset_at_once_also_where_nothing_was_heard_for_long(hub, monkeypatch):
+    monkeypatch.setattr(hubs, "TURNS", 1_000)  # so that each look asks for the number of one conversation
+    sinks = [(await listening(hub, str(uuid.uuid4())))[0] for _ in range(40)]
+    await asyncio.sleep(hubs.LOOK_AGAIN_SECONDS * 1.5)
+    for heard in hub._heard:
+        heard.clear()
+    await redis.async_client().flushall()
+    async with asyncio.timeout(4 * hubs.LOOK_AGAIN_SECONDS):
+        for sink in sinks:
+            await sink.until(lambda sink: sink.resets == 1)
+
+
+async def test_a_lost_hint_is_found_in_its_turn_where_nothing_was_heard_for_long(hub, conversation, monkeypatch):
+    monkeypatch.setattr(hubs, "TURNS", 2)
+    others = [await listening(hub, str(uuid.uuid4())) for _ in range(5)]
+    sink, _ = await listening(hub, conversation)
+    monkeypatch.setattr(hubs.Listener, "hint", lambda self, n, event: None)
+    await publish(conversation, "lost")
+    await asyncio.sleep(0.05)
+    for heard in hub._heard:
+        heard.clear()
+    await sink.until(lambda sink: sink.texts == ["lost"])
+    assert [other.resets for other, _ in others] == [0] * 5
+
+
+async def test_a_subscription_that_is_silent_is_made_anew_and_one_that_had_nothing_to_say_is_not(hub, conversation, monkeypatch):
+    monkeypatch.setattr(hubs, "LOOK_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(hubs, "SILENT_SECONDS", 0.3)
+    before, listener = await listening(hub, conversation)
+    await asyncio.sleep(0.2)
+    hub.leave(listener)
+    await asyncio.sleep(0.5)  # nobody listens, so nobody asks for a sign of life
+    sink, _ = await listening(hub, conversation)
+    await asyncio.sleep(0.2)
+    assert (before.resets, sink.resets) == (0, 0)
+    connection = hub._connection
+    reader = connection._reader
+    monkeypatch.setattr(reader, "feed_data", lambda data: None)  # a line that is dead without having been closed
+    await sink.until(lambda sink: sink.resets == 1)
+    assert hub._connection is not connection
+
+
+async def test_who_comes_back_is_handed_what_was_missed_and_what_comes_meanwhile(hub, conversation, monkeypatch):
+    [first] = await publish(conversation, "0")
+    await publish(conversation, "1", "2")
+    sink, since = Sink(), stream.since
+
+    async def slowly(*args, **kwargs):
+        found = await since(*args, **kwargs)
+        await publish(conversation, "3", "4")
+        await asyncio.sleep(0.1)
+        return found
+
+    listener = await hub.listen(conversation, sink)
+    monkeypatch.setattr(stream, "since", slowly)
+    missed = await listener.missed(after=first.n)
+    monkeypatch.undo()
+    assert sink.texts == []
+    listener.go_on(missed)
+    await publish(conversation, "5")
+    await sink.until(lambda sink: len(sink.texts) >= 5)
+    assert sink.texts == ["1", "2", "3", "4", "5"]
+
+
+async def test_what_is_missing_for_good_is_said_before_anything_is_handed_over(hub, conversation):
+    [placed] = await publish(conversation, "0")
+    await redis.async_client().flushall()
+    sink = Sink()
+    listener = await hub.listen(conversation, sink)
+    assert await listener.missed(after=placed.n) is None
+    await publish(conversation, "1")
+    await asyncio.sleep(0.1)
+    assert sink.texts == []
+
+
+async def test_forgotten_events_make_readers_start_again(hub, conversation):
+    sink, _ = await listening(hub, conversation)
+    await publish(conversation, "taken back")
+    await sink.until(lambda sink: sink.texts == ["taken back"])
+    await stream.forget(conversation)
+    await sink.until(lambda sink: sink.resets == 1)
+
+
+async def test_more_events_than_one_script_appends_are_placed_in_order(hub, conversation):
+    sink, _ = await listening(hub, conversation)
+    texts = [str(number) for number in range(3 * stream.AT_ONCE + 7)]
+    placed = await publish(conversation, *texts)
+    assert [place.n for place in placed] == list(range(placed[0].n, placed[0].n + len(texts)))
+    await sink.until(lambda sink: len(sink.texts) >= len(texts))
+    assert sink.texts == texts
+
+
 async def test_a_reader_far_behind_a_capped_stream_is_told_to_reset(hub, conversation, settings):
     settings.EVENTS_KEPT = 50
     [first] = await publish(conversation, "0")

@@ -69,16 +69,37 @@ async def test_a_stopped_answer_moves_the_conversation_on_and_adds_nothing(consu
 async def test_many_notes_are_few_writes_and_all_of_them_count(consultation, monkeypatch):
     _, conversation = consultation
     writes = []
-    bulk = totals._bulk
+    write = totals._write_ends
 
-    async def counting(document, updates):
-        if updates:
-            writes.append(len(updates))
-        await bulk(document, updates)
+    async def counting(ends):
+        writes.append(len(ends))
+        await write(ends)
 
-    monkeypatch.setattr(totals, "_bulk", counting)
+    monkeypatch.setattr(totals, "_write_ends", counting)
     answers = [answer_in(conversation, id=f"a{number}", seq=2) for number in range(90)]
     await asyncio.gather(*(totals.note_end(answer, now=timezone.now()) for answer in answers))
     raw = await kept(conversation)
     assert raw[C.answer_count] == 90
-    assert len(writes) < 20
+    assert len(writes) < 10
+    assert sum(writes) == 90
+
+
+async def test_a_batch_that_fails_fails_for_all_in_it_and_the_next_is_written():
+    written, may_go = [], asyncio.Event()
+
+    async def write(items):
+        await may_go.wait()
+        if "bad" in items:
+            raise ConnectionError("away")
+        written.extend(items)
+
+    batch = totals.Batch(write)
+    first = asyncio.create_task(batch.add("one"))
+    await asyncio.sleep(0)
+    later = [asyncio.create_task(batch.add(item)) for item in ("two", "bad")]
+    await asyncio.sleep(0.01)
+    may_go.set()
+    await first
+    assert [type(error) for error in await asyncio.gather(*later, return_exceptions=True)] == [ConnectionError, ConnectionError]
+    await batch.add("three")
+    assert written == ["one", "three"]

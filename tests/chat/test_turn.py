@@ -4,11 +4,15 @@ import asyncio
 
 import orjson
 import pytest
+from pymongo.errors import AutoReconnect
 
 from chat import selectors
+from chat.documents import Message
+from chat.realtime import stream
 from chat.realtime.calls import Call
 from chat.realtime.hub import hub
-from chat.services import answers, turns
+from chat.services import answers, errors, totals, turns
+from config import mongo, redis
 from tests.transcript import Transcript
 
 pytestmark = pytest.mark.asyncio
@@ -46,3 +50,38 @@ async def test_a_question_is_answered_and_the_replay_equals_what_is_kept(consult
         assert {k: (got[k], want[k]) for k in want if got[k] != want[k]} == {}
     assert [e["n"] for e in sink.events] == list(range(before.n + 1, before.n + 1 + len(sink.events)))
     assert not sink.resets
+
+
+async def test_a_question_that_mongodb_lost_is_not_acknowledged_and_its_events_are_taken_back(consultation, monkeypatch):
+    membership, conversation = consultation
+    monkeypatch.setattr(turns, "RESTART_SECONDS", 0.0)  # as if it took long enough for MongoDB to start again
+    note_place = totals.note_place
+
+    async def losing(message, *, now):
+        await note_place(message, now=now)
+        await mongo.async_collection(Message).delete_many({"organizationId": conversation.organization_id})
+
+    monkeypatch.setattr(totals, "note_place", losing)
+    before = await stream.position(redis.async_client(), conversation.id)
+    with pytest.raises(errors.StoreAway):
+        await turns.asubmit(membership, conversation, text="Lost?", client_id="one")
+    assert await stream.since(redis.async_client(), conversation.id, after=before.n) is None
+    monkeypatch.undo()
+    again = await turns.asubmit(membership, conversation, text="Lost?", client_id="one")
+    assert again.created
+    assert again.message.seq == 1
+
+
+async def test_a_question_is_not_acknowledged_while_mongodb_cannot_write_it_down(consultation, monkeypatch):
+    membership, conversation = consultation
+
+    async def away(message, *, now):
+        raise AutoReconnect("away")
+
+    monkeypatch.setattr(totals, "note_place", away)
+    with pytest.raises(AutoReconnect):
+        await turns.asubmit(membership, conversation, text="Written down?", client_id="one")
+    monkeypatch.undo()
+    again = await turns.asubmit(membership, conversation, text="Written down?", client_id="one")
+    assert not again.created
+    assert [message.text for message in (await selectors.amessages(conversation)).results] == ["Written down?", ""]
