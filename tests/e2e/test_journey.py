@@ -222,14 +222,22 @@ async def test_axe_finds_nothing_before_signing_in(browser, world, width, height
     await context.close()
 
 
+ACCOUNT_PAGES = (
+    *("2fa/", "2fa/totp/activate/", "2fa/webauthn/", "2fa/webauthn/add/"),
+    *("password/change/", "email/", "sessions/", "logout/", "reauthenticate/"),
+)
+
+
 async def test_axe_finds_nothing_on_the_account_pages(page, world):
-    for path in ("2fa/", "2fa/totp/activate/", "password/change/", "email/", "sessions/", "logout/", "reauthenticate/"):
+    for path in ACCOUNT_PAGES:
         await page.goto(f"{world.site.url}/accounts/{path}")
         if "/accounts/reauthenticate/" in page.url and path != "reauthenticate/":
             await page.get_by_label("Password").fill(PASSWORD)
             await page.get_by_role("button", name="Confirm").click()
             await page.wait_for_url(f"**/accounts/{path}")
-        await fits_and_is_accessible(page, 1280)
+        for width in (1280, 360):
+            await page.set_viewport_size({"width": width, "height": 740})
+            await fits_and_is_accessible(page, width)
 
 
 async def test_axe_finds_nothing_on_the_error_pages(scripts):
