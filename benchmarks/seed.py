@@ -25,8 +25,8 @@ from chat.realtime.calls import Call
 from chat.services import answers, conversations, turns
 from config import loop, mongo
 from tenants import scoping
+from tenants.choices import Role
 from tenants.models import Employee, Membership, Organization
-from tenants.roles import Role
 from tenants.services import accounts, organizations
 
 C, M = mongo.names(Conversation), mongo.names(Message)

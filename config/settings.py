@@ -309,7 +309,7 @@ SPECTACULAR_SETTINGS = {
         "AccountType": "tenants.choices.AccountType",
         "EmploymentStatus": "tenants.choices.EmploymentStatus",
         "ZodiacSign": "tenants.choices.ZodiacSign",
-        "Role": "tenants.roles.Role",
+        "Role": "tenants.choices.Role",
         "ConversationKind": "chat.choices.Kind",
         "ConsultationType": "chat.choices.ConsultationType",
         "ConversationStatus": "chat.choices.ConversationStatus",

@@ -9,8 +9,6 @@ from tenants.choices import Role
 from tenants.errors import Forbidden
 from tenants.models import Grant, Membership
 
-__all__ = ["FRESH_SECONDS", "Role", "forget", "granted", "may", "refresh", "require"]
-
 # How long a process may go on believing the grants it read, in seconds. A change acts everywhere within this.
 FRESH_SECONDS = 1.5
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from chat.realtime import keys
 from chat.services import errors
 from config import redis
-from tenants.roles import Role
+from tenants.choices import Role
 
 PER_MINUTE = {Role.OWNER: 100, Role.LEADER: 75, Role.MANAGER: 50, Role.AGENT: 50, Role.GUEST: 20}
 TIMES = {"minute": 1, "hour": 20, "day": 100}

@@ -11,7 +11,8 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.models.fields.related import RelatedField
 from django_rls_tenants.rls.constraints import RLSConstraint
 
-from tenants import checks, roles, scoping
+from tenants import checks, scoping
+from tenants.choices import Role
 from tenants.models import Grant, Organization, Permission
 from tenants.scoping import TenantManager, TenantModel
 from tests import tenancy
@@ -216,7 +217,7 @@ def test_every_permission_that_code_asks_for_exists(granted):
 
 
 def test_owners_are_granted_everything_and_guests_little(granted):
-    held = {role: set() for role in roles.Role.values}
+    held = {role: set() for role in Role.values}
     for role, code in Grant.objects.values_list("role", "permission__code"):
         held[role].add(code)
     assert held["owner"] == set(Permission.objects.values_list("code", flat=True))
