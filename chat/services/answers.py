@@ -191,18 +191,23 @@ class Outbox:
         task.add_done_callback(self._sending.discard)
 
     async def _tick_forever(self) -> None:
-        for tick in itertools.count():
+        for number in itertools.count():
             await self._busy.wait()
             began = time.monotonic()
             shares = 1 + len(self.writings) // SHARE
-            due = [writing for writing in self.writings.values() if (writing.number + tick) % shares == 0]
-            for writing in due:
-                writing.turn.set()
-            for _ in range(4):  # every reader asks, hears from the kernel, and takes what has arrived since its last tick
-                await asyncio.sleep(0)
-            await self._send(due)
-            await self._read_stops()
+            try:
+                await self._tick([writing for writing in self.writings.values() if (writing.number + number) % shares == 0])
+            except Exception:
+                log.exception("A tick failed; what it was to send waits for the next.")
             await asyncio.sleep(max(0.001, self.interval / shares - (time.monotonic() - began)))
+
+    async def _tick(self, due: list[Writing]) -> None:
+        for writing in due:
+            writing.turn.set()
+        for _ in range(4):  # every reader asks, hears from the kernel, and takes what has arrived since its last tick
+            await asyncio.sleep(0)
+        await self._send(due)
+        await self._read_stops()
 
     @property
     def interval(self) -> float:
