@@ -198,7 +198,7 @@ class Outbox:
             try:
                 await self._tick([writing for writing in self.writings.values() if (writing.number + number) % shares == 0])
             except Exception:
-                log.exception("A tick failed; what it was to send waits for the next.")
+                log.exception("A tick failed; the next goes on.")
             await asyncio.sleep(max(0.001, self.interval / shares - (time.monotonic() - began)))
 
     async def _tick(self, due: list[Writing]) -> None:
