@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from environs import Env, EnvError
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
@@ -165,9 +166,9 @@ DATABASES = {
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 1,
     "max_size": checked(env.int, "DATABASE_POOL", 16),
-    "timeout": 5,
+    "timeout": 2,
     # By default the pool waits longer and longer between two tries, to minutes: then Parley is away long after PostgreSQL is back.
-    "reconnect_timeout": 4,
+    "reconnect_timeout": 2,
     "max_idle": 60,
 }
 
@@ -233,7 +234,17 @@ if DEBUG:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = False
 SESSION_COOKIE_SAMESITE = "Lax"
 
-UNFOLD = {"SITE_TITLE": "Parley administration", "SITE_HEADER": "Parley", "SITE_URL": "/", "SIDEBAR": {"show_search": True}}
+_SHADES = {50: (97, 0.02), 100: (94, 0.04), 200: (89, 0.06), 300: (83, 0.08), 400: (76, 0.09), 500: (62, 0.09), 600: (47, 0.08)}
+_SHADES |= {700: (41, 0.07), 800: (36, 0.06), 900: (31, 0.05), 950: (22, 0.04)}
+UNFOLD = {
+    "SITE_TITLE": "Parley administration",
+    "SITE_HEADER": "Parley",
+    "SITE_URL": "/",
+    "SITE_FAVICONS": [{"rel": "icon", "sizes": "any", "type": "image/svg+xml", "href": lambda request: static("tenants/favicon.svg")}],
+    "SIDEBAR": {"show_search": True},
+    # The pages' teal, in the steps that unfold asks for.
+    "COLORS": {"primary": {str(step): f"oklch({light}% {chroma} 183)" for step, (light, chroma) in _SHADES.items()}},
+}
 
 EMAIL_URL = env.str("EMAIL_URL", "")
 if EMAIL_URL:

@@ -260,7 +260,9 @@ class Connection(asyncio.Protocol):
     def on_body(self, piece: bytes) -> None:
         if self.complete:
             return
-        self.body_begun = True
+        if not self.body_begun:
+            self.body_begun = True
+            self.look_again()  # another limit counts from here
         self.body_bytes += len(piece)
         if self.body_bytes > self.limits.body:
             raise httptools.HttpParserError("the body is larger than allowed")

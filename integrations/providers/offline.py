@@ -15,6 +15,7 @@ The rules, for every type of conversation:
 
 import asyncio
 import re
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,12 +43,18 @@ class Offline:
     model = NAME
 
     async def stream(self, request: CompletionRequest, *, model: str) -> AsyncGenerator[str | Ending, None]:
-        """Yields word by word, OFFLINE_WORDS_PER_SECOND of them, then the Ending."""
+        """Yields OFFLINE_WORDS_PER_SECOND words a second, whose time has come when it is asked, then the Ending."""
         text, ending = _answer(request)
         pace = settings.OFFLINE_WORDS_PER_SECOND
-        for piece in PIECE.findall(text):
-            yield piece
-            await asyncio.sleep(1 / pace if pace else 0)
+        words = PIECE.findall(text)
+        began, given = time.monotonic(), 0
+        while given < len(words):
+            due = int((time.monotonic() - began) * pace) + 1 if pace else len(words)
+            if due > given:
+                yield "".join(words[given:due])
+                given = due
+            else:
+                await asyncio.sleep(1 / pace)
         yield ending
 
     async def complete(self, request: CompletionRequest, *, model: str) -> tuple[str, Ending]:

@@ -17,6 +17,7 @@ from django.db.backends.postgresql import base
 from django.db.backends.postgresql.base import Cursor, ServerBindingCursor, ServerSideCursor
 from django.db.utils import ProgrammingError
 from psycopg.pq import TransactionStatus
+from psycopg_pool import ConnectionPool
 
 from tenants import acting
 
@@ -75,6 +76,17 @@ def wipe(connection: Connection) -> None:
     connection._parley_told = Told(acting.NOBODY, provisional=False)
 
 
+def check(connection: Connection) -> None:
+    """Runs before a pool hands a connection out. Where one has died the others probably have, and the pool would find out one by one,
+    with longer and longer pauses: so it looks at all of them at once."""
+    try:
+        ConnectionPool.check_connection(connection)
+    except psycopg.OperationalError:
+        if (pool := connection._pool) is not None:
+            pool.check()
+        raise
+
+
 class TellingMixin(AnyCursor):
     """A cursor that tells its session the tenant before it sends anything."""
 
@@ -130,7 +142,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         options = self.settings_dict["OPTIONS"].get("pool")
         if options:
             self.settings_dict["OPTIONS"]["pool"] = {**({} if options is True else options), "reset": wipe}
-        return super().pool
+        pool = super().pool
+        if pool is not None and pool._check is not None:  # Django names the check itself, and takes none from the options
+            pool._check = check
+        return pool
 
     def create_cursor(self, name: str | None = None) -> Any:
         if name is None:

@@ -23,7 +23,7 @@ from config import local_services
 from config.local_services import AlreadyRunning, LocalServices, Mongo, Postgres, ServiceError, Valkey
 
 # They start servers of their own; on one worker they do not fight over the processors.
-pytestmark = [pytest.mark.xdist_group("servers"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture

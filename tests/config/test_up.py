@@ -20,7 +20,7 @@ from django.conf import settings
 
 from config import demo, supervision
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 MANAGE = str(settings.BASE_DIR / "manage.py")
 READY_SECONDS = 300

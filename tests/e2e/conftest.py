@@ -31,12 +31,10 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """All of these on one process: it has the site and the browser. They share one event loop, which the browser belongs to."""
+    """They share one event loop, which the browser belongs to."""
     for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
-            if inspect.iscoroutinefunction(item.function):
-                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        if HERE in item.path.parents and inspect.iscoroutinefunction(item.function):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -34,11 +34,10 @@ QUICK = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that kill run one after another on one xdist worker, whose servers they stop. `django_db` has the database made."""
+    """Each test process has servers of its own to kill (tests/services.py). `django_db` has the database made."""
     for item in items:
         if "/faults/" in str(item.path):
             item.add_marker(pytest.mark.django_db)
-            item.add_marker(pytest.mark.xdist_group("faults"))
             item.add_marker(pytest.mark.faults)
             item.add_marker(pytest.mark.timeout(300))  # processes start slowly where every core is busy
 

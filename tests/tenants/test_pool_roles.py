@@ -1,7 +1,8 @@
-"""The pool's connections act as the application's role, whoever acts as the owner meanwhile."""
+"""The pool's connections act as the application's role, whoever acts as the owner meanwhile; and they may all die at once."""
 
 import threading
 
+import psycopg
 from django.db import connection
 
 from tenants.database import roles
@@ -28,3 +29,26 @@ def test_a_pool_that_grows_while_somebody_acts_as_owner_hands_out_no_owners_conn
             cursor.execute("SELECT current_user = session_user")
             assert cursor.fetchone() == (True,)
     assert found == ["parley_app"] * 8
+
+
+def test_connections_that_all_died_are_replaced_before_anybody_is_refused(stores, services):
+    """As after a restart of PostgreSQL. The pool by itself looks at one after another, with longer and longer pauses."""
+    everybody = threading.Barrier(8)
+
+    def hold_one() -> None:
+        with connection.cursor():
+            everybody.wait(10)
+        connection.close()
+
+    threads = [threading.Thread(target=hold_one) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    others = "backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    with psycopg.connect(services.postgres.url("postgres"), autocommit=True) as owner:
+        owner.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+    connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
