@@ -82,7 +82,7 @@ def check(connection: Connection) -> None:
     try:
         ConnectionPool.check_connection(connection)
     except psycopg.OperationalError:
-        if (pool := connection._pool) is not None:
+        if isinstance(pool := connection._pool, ConnectionPool):
             pool.check()
         raise
 
