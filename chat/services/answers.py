@@ -180,7 +180,8 @@ class Outbox:
         self._busy.set()
 
     def leave(self, writing: Writing) -> None:
-        self.writings.pop(writing.record.id, None)
+        if self.writings.get(writing.record.id) is writing:  # the next attempt may be here already
+            del self.writings[writing.record.id]
         if not self.writings:
             self._busy.clear()
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from pymongo.errors import AutoReconnect
 
-from chat import selectors
+from chat import access, selectors
 from chat.documents import Message
 from chat.realtime import stream
 from chat.realtime.calls import Call
@@ -85,3 +85,22 @@ async def test_a_question_is_not_acknowledged_while_mongodb_cannot_write_it_down
     again = await turns.asubmit(membership, conversation, text="Written down?", client_id="one")
     assert not again.created
     assert [message.text for message in (await selectors.amessages(conversation)).results] == ["Written down?", ""]
+
+
+async def test_the_next_attempt_is_not_put_out_by_the_end_of_the_one_before(consultation, settings):
+    """Who presses "Try again" at once has it written while the figures of the stopped attempt are still on their way."""
+    membership, conversation = consultation
+    settings.OFFLINE_WORDS_PER_SECOND = 200
+    taken = await turns.asubmit(membership, conversation, text="What are her strengths?", client_id="one")
+    first = asyncio.create_task(answers.produce(Call.to(taken.answer, conversation)))
+    while not (writing := answers.outbox().writings.get(taken.answer.id)) or not writing.length:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    writing.stop()
+    await writing.out.wait()
+    again = await turns.aretry(membership, await access.amessage_for(membership, taken.answer.id))
+    async with asyncio.timeout(20):
+        await answers.produce(Call.to(again, conversation))
+    await first
+    ended = await access.amessage_for(membership, taken.answer.id)
+    assert (ended.status, ended.attempt) == ("sent", 2)
+    assert not answers.outbox().writings
