@@ -39,7 +39,7 @@ run: .venv/run.stamp node_modules/.stamp $(if $(LLM),.venv/llm.stamp) ## everyth
 
 test: .venv/dev.stamp node_modules/.stamp browser ## every test, against throw-away servers
 	@$(COMPILE_OURS)
-	@exec $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@exec $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: .venv/dev.stamp node_modules/.stamp ## lint, format, types, migrations, OpenAPI schema
 	$(PY) -m ruff check .
