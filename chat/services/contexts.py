@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
+
 from chat.choices import MessageRole, MessageStatus
 from chat.documents import Message
 from chat.realtime.calls import Call
@@ -16,6 +18,7 @@ from tenants.models import Membership
 M = mongo.names(Message)
 
 HISTORY_MESSAGES = 40
+AGAIN_SECONDS = (0.5, 1.0)  # between tries to read in PostgreSQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class AnswerContext:
 
 async def for_answer(call: Call) -> AnswerContext:
     """Reads it with the rights of the person who asked, as they are now. Raises `ProviderError` where they have lost them."""
-    messages, subjects = await asyncio.gather(_messages_before(call), loop.in_thread(_subjects, call))
+    messages, subjects = await asyncio.gather(_messages_before(call), _subjects_at_last(call))
     question = next((message for message in reversed(messages) if message.id == call.answer_to), None)
     if question is None:
         raise ProviderError(Code.NO_MODEL, "The question of this answer is gone. Ask again.", permanent=True)
@@ -67,6 +70,16 @@ async def _messages_before(call: Call) -> list[MessageRecord]:
 
 def _tells_something(message: MessageRecord) -> bool:
     return message.role == MessageRole.USER or (message.status == MessageStatus.SENT and bool(message.text))
+
+
+async def _subjects_at_last(call: Call) -> tuple[Subject, ...]:
+    """PostgreSQL may be starting again: a few seconds are waited for it before the answer is given up."""
+    for pause in AGAIN_SECONDS:
+        try:
+            return await loop.in_thread(_subjects, call)
+        except (InterfaceError, OperationalError):
+            await asyncio.sleep(pause)
+    return await loop.in_thread(_subjects, call)
 
 
 def _subjects(call: Call) -> tuple[Subject, ...]:
