@@ -56,13 +56,24 @@ async def add_key(page, *, name="Blue key"):
     await page.get_by_role("button", name="Add the key").click()
 
 
+async def add_first_key(page):
+    """The first key brings recovery codes along."""
+    await add_key(page)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Recovery codes")
+
+
+async def sign_out_and_give_password(page):
+    await page.goto("/accounts/logout/")
+    await page.get_by_role("button", name="Sign out").click()
+    await give_password(page)
+
+
 async def test_a_key_is_added_and_then_needed_to_sign_in(desk, world):
     page = desk
     await give_password(page)
     await page.wait_for_url("**/o/acme/")
     async with plugged_in(page):
-        await add_key(page)
-        await expect(page.get_by_role("heading", level=1)).to_have_text("Recovery codes")
+        await add_first_key(page)
         codes = await page.locator(".codes li").all_inner_texts()
         await fits_and_is_accessible(page, 1280)
         await page.goto("/accounts/2fa/webauthn/")
@@ -70,9 +81,7 @@ async def test_a_key_is_added_and_then_needed_to_sign_in(desk, world):
         await expect(page.get_by_role("list").last).to_contain_text("not used yet")
         await fits_and_is_accessible(page, 1280)
 
-        await page.goto("/accounts/logout/")
-        await page.get_by_role("button", name="Sign out").click()
-        await give_password(page)
+        await sign_out_and_give_password(page)
         await expect(page.get_by_role("heading", level=1)).to_have_text("Your second factor")
         await fits_and_is_accessible(page, 1280)
         await page.goto("/o/acme/")
@@ -82,9 +91,7 @@ async def test_a_key_is_added_and_then_needed_to_sign_in(desk, world):
         await page.get_by_role("button", name="Use a security key").click()
         await page.wait_for_url("**/o/acme/")
 
-    await page.goto("/accounts/logout/")
-    await page.get_by_role("button", name="Sign out").click()
-    await give_password(page)
+    await sign_out_and_give_password(page)
     await page.get_by_label(re.compile("code", re.IGNORECASE)).fill(codes[0])
     await page.get_by_role("button", name="Sign in", exact=True).click()
     await page.wait_for_url("**/o/acme/")
@@ -97,13 +104,10 @@ async def test_without_the_key_one_stays_outside_and_is_told_why(desk, world):
     await give_password(page)
     await page.wait_for_url("**/o/acme/")
     async with plugged_in(page):
-        await add_key(page)
-        await expect(page.get_by_role("heading", level=1)).to_have_text("Recovery codes")
+        await add_first_key(page)
         await add_key(page, name="The same again")
         await expect(page.locator("[data-problem]")).to_have_text("This key is one of yours already. Use another one.")
-    await page.goto("/accounts/logout/")
-    await page.get_by_role("button", name="Sign out").click()
-    await give_password(page)
+    await sign_out_and_give_password(page)
     async with plugged_in(page):  # another key
         await page.get_by_role("button", name="Use a security key").click()
         await expect(page.locator("[data-problem]")).to_have_text(
@@ -118,8 +122,7 @@ async def test_a_key_is_renamed_and_removed(desk, world):
     await give_password(page)
     await page.wait_for_url("**/o/acme/")
     async with plugged_in(page):
-        await add_key(page)
-        await expect(page.get_by_role("heading", level=1)).to_have_text("Recovery codes")
+        await add_first_key(page)
     await page.goto("/accounts/2fa/webauthn/")
     await page.get_by_role("link", name="Rename Blue key").click()
     await page.get_by_label("Name").fill("Green key")
@@ -127,7 +130,5 @@ async def test_a_key_is_renamed_and_removed(desk, world):
     await page.get_by_role("link", name="Remove Green key").click()
     await page.get_by_role("button", name="Remove the key").click()
     await expect(page.get_by_text("You have no security key.")).to_be_visible()
-    await page.goto("/accounts/logout/")
-    await page.get_by_role("button", name="Sign out").click()
-    await give_password(page)
+    await sign_out_and_give_password(page)
     await page.wait_for_url("**/o/acme/")
