@@ -23,4 +23,5 @@ urlpatterns = [
     path(f"{_ONE}pin/", views.pin, name="pin"),
     path(f"{_ONE}archive/", views.archive, name="archive"),
     path(f"{_ONE}restore/", views.restore, name="restore"),
+    path(f"{_ONE}delete/", views.delete, name="delete"),
 ]

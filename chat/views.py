@@ -271,6 +271,7 @@ def _conversation_page(
         page = selectors.messages(conversation, before=before)
         n, shown, earlier = 0, page.results, page.before
     subjects = _subjects(membership, conversation)
+    is_theirs = conversation.user_id == str(membership.user_id)
     may_write = conversation.status == ConversationStatus.ACTIVE and roles.may(membership, "chat:message:send")
     return _render(
         request,
@@ -286,7 +287,8 @@ def _conversation_page(
         messages_shown=[message.as_json() for message in shown],
         on_its_way=any(message.status in ON_THEIR_WAY for message in shown),
         may_send=may_write,
-        may_change=conversation.user_id == str(membership.user_id) and roles.may(membership, "chat:conversation:update"),
+        may_change=is_theirs and roles.may(membership, "chat:conversation:update"),
+        may_delete=is_theirs and roles.may(membership, "chat:conversation:delete"),
         names={str(subject.pk): subject.name for subject in subjects},
         about=_about(conversation, subjects),
         type_line=_LINES.get(conversation.type or "", ""),
@@ -402,6 +404,14 @@ def archive(request: HttpRequest, membership: Membership, *, conversation: UUID)
 @member_page
 def restore(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
     return _change(request, membership, conversation, conversations.restore)
+
+
+@require_POST
+@member_page
+def delete(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    conversations.delete(membership, access.conversation_for(membership, conversation))
+    messages.success(request, "Deleted.")
+    return redirect("chat:inbox", membership.organization.slug)
 
 
 def _change(

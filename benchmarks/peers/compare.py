@@ -21,7 +21,7 @@ from benchmarks.scenarios.first_token import PAUSE, SHORT, TURNS, WARM, figures
 from benchmarks.world import NotReady, World
 
 START_SECONDS = 120.0
-STEPS = (25, 40, 50, 75, 100, 150)
+STEPS = (10, 15, 20, 25, 40, 50, 75, 100, 150)
 HERE = Path(__file__).resolve().parent
 MODEL = "mock-n3-d0"  # one that the mock lists; the question says how the answer is to be
 

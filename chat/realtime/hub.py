@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 LOOK_AGAIN_SECONDS = 1.0
 LATELY = 5  # looks after which a conversation in which nothing was heard is looked at only in its turn
 TURNS = 30  # looks in which every conversation has its turn
-SILENT_SECONDS = 5.0  # without any answer, after which the subscription counts as dead
+SILENT_LOOKS = 5  # without an answer, after which the subscription counts as dead
 RECONNECT_SECONDS = (0.05, 1.0)
 
 _hubs: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = weakref.WeakKeyDictionary()
@@ -153,7 +153,7 @@ class Hub:
         self._access_listeners: set[Callable[[str], None]] = set()
         self._heard: deque[set[str]] = deque([set()], maxlen=LATELY)  # where something was heard, look by look
         self._in_turn: list[str] = []
-        self._pinged_at: float | None = None  # since when an answer is awaited
+        self._unanswered = 0  # looks since the subscription was asked for a sign of life
         self._memory: bytes | None = None  # what Redis remembers us by, until it is emptied
         self.connected_at = math.inf  # by the monotonic clock: since when every announcement is heard
 
@@ -233,7 +233,7 @@ class Hub:
             connection = redis.async_client().connection_pool.make_connection()
             try:
                 await connection.connect()
-                self._pinged_at = None
+                self._unanswered = 0
                 self._connection = connection  # before what is wanted is read: who comes from here on subscribes for itself
                 wanted = [keys.ACCESS_CHANNEL, *map(keys.event_channel, self._listeners)]
                 await connection.send_command("SUBSCRIBE", *wanted, check_health=False)
@@ -273,7 +273,7 @@ class Hub:
             if done is not None and not done.done():
                 done.set_result(None)
         else:
-            self._pinged_at = None
+            self._unanswered = 0
 
     def _everybody_resets(self) -> None:
         for listeners in tuple(self._listeners.values()):
@@ -310,13 +310,14 @@ class Hub:
                 self.look_again(listener)
 
     async def _ping(self) -> None:
-        """Asks the subscription for a sign of life; gives it up where the last one is long overdue."""
+        """Asks the subscription for a sign of life; gives it up where the last one is long overdue. Looks are counted, not seconds:
+        where this process itself stood still, the answer is here and was not read yet."""
         if (connection := self._connection) is None:
             return
-        if self._pinged_at is None:
-            self._pinged_at = time.monotonic()
+        self._unanswered += 1
+        if self._unanswered == 1:
             await self._send_on(connection, ("PING",))
-        elif time.monotonic() - self._pinged_at > SILENT_SECONDS:
+        elif self._unanswered > SILENT_LOOKS:
             await connection.disconnect(nowait=True)  # its reader notices, and connects again
 
     def _due(self) -> set[str]:

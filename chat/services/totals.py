@@ -34,13 +34,13 @@ T = TypeVar("T")
 _keepers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Keeper]" = weakref.WeakKeyDictionary()
 
 
-async def note_place(message: MessageRecord, *, now: datetime) -> None:
+async def note_place(message: MessageRecord) -> None:
     """A message has come in at this place. Returns when that, and whatever was written before it, is in the journal. Raises
     `mongo.AWAY` errors."""
     await keeper().places.add(
         UpdateOne(
             {C.organization_id: message.organization_id, C.conversation_id: message.conversation_id},
-            {"$max": {C.message_count: message.seq, C.last_message_at: now, C.updated_at: now}},
+            {"$max": {C.message_count: message.seq, C.last_message_at: message.created_at, C.updated_at: message.created_at}},
         )
     )
 
@@ -59,7 +59,7 @@ async def note_end(answer: MessageRecord, *, now: datetime) -> None:
 def _counted(answer: MessageRecord, *, now: datetime) -> UpdateOne:
     conversation = {C.organization_id: answer.organization_id, C.conversation_id: answer.conversation_id}
     changes: dict[str, Any] = {
-        C.last_message_at: {"$max": [f"${C.last_message_at}", now]},
+        C.last_message_at: {"$max": [f"${C.last_message_at}", answer.created_at]},
         C.updated_at: {"$max": [f"${C.updated_at}", now]},
         C.message_count: {"$max": [f"${C.message_count}", answer.seq]},
     }

@@ -88,7 +88,7 @@ async def asubmit(
     reply = MessageRecord.read(answer) if answer else None
     try:
         if created or (reply is not None and reply.status == MessageStatus.PENDING):
-            placed = totals.note_place(reply or message, now=now)
+            placed = totals.note_place(reply or message)
             await asyncio.gather(_announce(conversation, message, reply, again=not created), placed)
         if not created or time.monotonic() - inserted_at > RESTART_SECONDS:
             await _make_durable(reply or message)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 from django.utils import timezone
 
@@ -64,6 +65,16 @@ async def test_a_stopped_answer_moves_the_conversation_on_and_adds_nothing(consu
     raw = await kept(conversation)
     assert raw[C.message_count] == 2
     assert raw.get(C.total_tokens_used, 0) == 0
+
+
+async def test_a_conversation_is_as_old_as_what_was_said_last_in_it(consultation):
+    """Not as old as the moment at which it was counted: what is told again late does not bring an old conversation to the top."""
+    _, conversation = consultation
+    said_at = conversation.last_message_at.replace(microsecond=0) + timedelta(minutes=4)
+    answer = answer_in(conversation, created_at=said_at)
+    await totals.note_place(answer)
+    await totals.note_end(answer, now=said_at + timedelta(days=3))
+    assert (await kept(conversation))[C.last_message_at] == said_at
 
 
 async def test_many_notes_are_few_writes_and_all_of_them_count(consultation, monkeypatch):

@@ -57,8 +57,8 @@ async def test_a_question_that_mongodb_lost_is_not_acknowledged_and_its_events_a
     monkeypatch.setattr(turns, "RESTART_SECONDS", 0.0)  # as if it took long enough for MongoDB to start again
     note_place = totals.note_place
 
-    async def losing(message, *, now):
-        await note_place(message, now=now)
+    async def losing(message):
+        await note_place(message)
         await mongo.async_collection(Message).delete_many({"organizationId": conversation.organization_id})
 
     monkeypatch.setattr(totals, "note_place", losing)
@@ -75,7 +75,7 @@ async def test_a_question_that_mongodb_lost_is_not_acknowledged_and_its_events_a
 async def test_a_question_is_not_acknowledged_while_mongodb_cannot_write_it_down(consultation, monkeypatch):
     membership, conversation = consultation
 
-    async def away(message, *, now):
+    async def away(message):
         raise AutoReconnect("away")
 
     monkeypatch.setattr(totals, "note_place", away)
@@ -85,6 +85,22 @@ async def test_a_question_is_not_acknowledged_while_mongodb_cannot_write_it_down
     again = await turns.asubmit(membership, conversation, text="Written down?", client_id="one")
     assert not again.created
     assert [message.text for message in (await selectors.amessages(conversation)).results] == ["Written down?", ""]
+
+
+async def test_a_tick_that_fails_is_told_of_and_the_next_one_goes_on(consultation, monkeypatch, caplog):
+    membership, conversation = consultation
+    read_stops, failures = answers.Outbox._read_stops, iter([RuntimeError("once")])
+
+    async def failing_once(box):
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        await read_stops(box)
+
+    monkeypatch.setattr(answers.Outbox, "_read_stops", failing_once)
+    taken = await turns.asubmit(membership, conversation, text="What are her strengths?", client_id="one")
+    await asyncio.wait_for(answers.produce(Call.to(taken.answer, conversation)), timeout=10)
+    assert (await access.amessage_for(membership, taken.answer.id)).status == "sent"
+    assert "A tick failed" in caplog.text
 
 
 async def test_the_next_attempt_is_not_put_out_by_the_end_of_the_one_before(consultation, settings):

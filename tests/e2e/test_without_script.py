@@ -91,9 +91,9 @@ async def test_the_same_form_sent_twice_asks_once(plain, world):
     assert len(messages(world, role="user")) == 1
 
 
-async def test_rename_pin_archive_restore(plain, world):
+async def test_rename_pin_archive_restore_delete(plain, world):
     await plain.goto(world.conversation)
-    await plain.locator(".room-head details summary").click()
+    await plain.locator(".room-head .menu > summary").click()
     await plain.get_by_label("Title", exact=True).fill("Erik, next year")
     await plain.get_by_role("button", name="Rename").click()
     await expect(plain.get_by_role("heading", level=1)).to_have_text("Erik, next year")
@@ -102,7 +102,7 @@ async def test_rename_pin_archive_restore(plain, world):
     await plain.goto(world.address("chat/?pinned=true"))
     await expect(plain.locator(".conversation-link")).to_have_count(1)
     await plain.goto(world.conversation)
-    await plain.locator(".room-head details summary").click()
+    await plain.locator(".room-head .menu > summary").click()
     await plain.get_by_role("button", name="Archive", exact=True).click()
     await expect(plain.get_by_text("This consultation is archived.")).to_be_visible()
     await expect(plain.get_by_label("Your question")).to_have_count(0)
@@ -112,6 +112,13 @@ async def test_rename_pin_archive_restore(plain, world):
     await plain.locator(".conversation-link").click()
     await plain.get_by_role("button", name="Restore it").click()
     await expect(plain.get_by_label("Your question")).to_be_visible()
+    await plain.locator(".room-head .menu > summary").click()
+    await plain.get_by_text("Delete…").click()
+    await plain.get_by_role("button", name="Delete this consultation").click()
+    await expect(plain.get_by_text("Deleted.")).to_be_visible()
+    await expect(plain.locator(".conversation-link")).to_have_count(0)
+    gone = await plain.goto(world.conversation)
+    assert gone.status == 404
 
 
 async def test_history_by_links(plain, world):

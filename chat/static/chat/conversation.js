@@ -1,6 +1,6 @@
 // The conversation page: one socket for the tab, the transcript it keeps, the thread that shows it and the composer.
 
-import "../tenants/page.js";
+import { showTimes } from "../tenants/page.js";
 import "./inbox.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
@@ -69,7 +69,21 @@ function happened(event) {
 function showMessage(message) {
   acknowledge(message.client_id);
   thread.show(message);
+  moveRow(message);
   if (message.role !== "user") sayMore(message);
+}
+
+/** In the list beside, a conversation in which something was said stands first, with the time of it. */
+function moveRow(message) {
+  const time = rowOfList()?.querySelector("time");
+  if (!time || Date.parse(message.created_at) <= Date.parse(time.dateTime)) return;
+  time.dateTime = message.created_at;
+  showTimes(time.parentElement);
+  time.closest("ul").prepend(time.closest("li"));
+}
+
+function rowOfList() {
+  return document.querySelector(`.conversation-link[data-conversation="${conversation}"]`);
 }
 
 // How much of each answer on its way was said, in UTF-16 units: {attempt, length} by message.
@@ -112,9 +126,10 @@ function showConversation(value) {
   const title = value.title.startsWith(sort) ? value.title.slice(sort.length) : value.title;
   find("title").textContent = title;
   document.title = `${title} · Parley`;
-  const row = document.querySelector(`.conversation-link[data-conversation="${conversation}"] [data-slot="title"]`);
+  const row = rowOfList()?.querySelector('[data-slot="title"]');
   if (row) row.textContent = title;
-  if ((value.status === "archived") === (room.dataset.closed === "false")) location.reload();
+  if (value.status === "deleted") location.assign(document.querySelector(".room-back").href);
+  else if ((value.status === "archived") === (room.dataset.closed === "false")) location.reload();
 }
 
 // The socket --------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,60 @@
+"""The socket's own promises, in one process, on real stores."""
+
+import asyncio
+
+import orjson
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+
+from chat.consumers import ChatConsumer
+from chat.services import totals
+from tenants import scoping
+from tenants.services import accounts
+
+
+async def socket_of(membership):
+    def key():
+        with scoping.tenant(membership.organization_id):
+            return accounts.create_api_key(membership, name="tests")[1]
+
+    headers = [(b"authorization", b"Bearer " + (await sync_to_async(key, thread_sensitive=False)()).encode())]
+    scope = {"type": "websocket", "headers": headers, "url_route": {"kwargs": {"organization": "acme"}}}
+    socket = ApplicationCommunicator(ChatConsumer.as_asgi(), scope)
+    await socket.send_input({"type": "websocket.connect"})
+    assert (await socket.receive_output(timeout=5))["type"] == "websocket.accept"
+    return socket
+
+
+async def say(socket, **frame):
+    await socket.send_input({"type": "websocket.receive", "text": orjson.dumps(frame).decode()})
+
+
+async def heard(socket, *, until):
+    """Frames as they come, up to and with the first of which `until` is true."""
+    frames = []
+    while not frames or not until(frames[-1]):
+        frames.append(orjson.loads((await socket.receive_output(timeout=5))["text"]))
+    return frames
+
+
+async def test_who_asks_hears_that_the_question_is_safe_before_anything_that_came_of_it(consultation, monkeypatch):
+    membership, conversation = consultation
+    note_place = totals.note_place
+
+    async def slowly(message):
+        await asyncio.sleep(0.2)  # the journal takes its time, the events are out long since
+        await note_place(message)
+
+    monkeypatch.setattr(totals, "note_place", slowly)
+    asking, reading = await socket_of(membership), await socket_of(membership)
+    for socket in (asking, reading):
+        await say(socket, do="join", conversation=conversation.id, ref=1)
+        await heard(socket, until=lambda frame: "joined" in frame)
+    await say(asking, do="send", conversation=conversation.id, text="Safe?", client_id="one", ref=2)
+    told = await heard(reading, until=lambda frame: frame.get("message", {}).get("role") == "assistant")
+    frames = await heard(asking, until=lambda frame: frame.get("message", {}).get("role") == "assistant")
+    assert frames[0]["ack"] == 2
+    assert frames[1:] == told, "The events that were held back come behind it, all of them."
+    for socket in (asking, reading):
+        await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+        await socket.wait(timeout=5)
