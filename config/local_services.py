@@ -622,6 +622,8 @@ def running(
             yield services
         finally:
             services.stop()
+            with contextlib.suppress(OSError):
+                socket_folder(root).rmdir()  # it may be one below /tmp, which nobody else would remove
     finally:
         os.close(lock)
 

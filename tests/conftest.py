@@ -5,12 +5,17 @@ import os
 import pymongo
 import pytest
 from django.core.management import call_command
+from django.db import DEFAULT_DB_ALIAS
 
 from config import loop, mongo, redis
 from integrations.services import ledger
+from tenants.database.base import DatabaseWrapper
 from tests import services as plugin
 from tests import tenancy
 from tests.cast import restore_permissions
+
+
+THREADS_WITH_CONNECTIONS = 8  # that live on: pytest's own, asgiref's, the ledger's, those of `config.loop`
 
 
 @pytest.hookimpl(trylast=True)
@@ -78,6 +83,16 @@ async def _close_clients_of_the_loop(request):
     if "asyncio" in request.keywords:
         await mongo.close()
         await redis.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_is_lost():
+    """A thread that ends without giving its connection back takes it out of the pool for good; a few tests later there is none left."""
+    yield
+    if (pool := DatabaseWrapper._connection_pools.get(DEFAULT_DB_ALIAS)) is not None:
+        numbers = pool.get_stats()
+        held = numbers["pool_size"] - numbers["pool_available"]
+        assert held <= THREADS_WITH_CONNECTIONS, f"{held} connections of the pool are held by somebody"
 
 
 @pytest.fixture(autouse=True)

@@ -88,6 +88,7 @@ POST   /o/<slug:organization>/chat/<uuid:conversation>/rename/       login login
 POST   /o/<slug:organization>/chat/<uuid:conversation>/pin/          login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/archive/      login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/restore/      login login   302 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/delete/       login login   302 login   404   404   404   404   404   404
 
 FRAME  join                                                         closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  leave                                                        closed closed  yes   yes   yes   yes   yes   yes closed closed

@@ -1,5 +1,4 @@
 import pytest
-from asgiref.sync import sync_to_async
 
 from chat.services import conversations
 from tenants import scoping
@@ -12,12 +11,9 @@ def cast(stores):
 
 
 @pytest.fixture
-async def consultation(cast):
+def consultation(cast):
     """Olive's membership and her consultation about one employee."""
-
-    def start():
-        with scoping.tenant(cast.acme):
-            employee = next(iter(cast.employees.values()))
-            return conversations.start(cast.olive.membership, type="employee_specific", subject_employee_ids=[employee.pk])
-
-    return cast.olive.membership, await sync_to_async(start, thread_sensitive=False)()
+    with scoping.tenant(cast.acme):
+        employee = next(iter(cast.employees.values()))
+        started = conversations.start(cast.olive.membership, type="employee_specific", subject_employee_ids=[employee.pk])
+    return cast.olive.membership, started

@@ -3,7 +3,7 @@
 import asyncio
 
 import orjson
-from asgiref.sync import sync_to_async
+import pytest
 from asgiref.testing import ApplicationCommunicator
 
 from chat.consumers import ChatConsumer
@@ -12,12 +12,15 @@ from tenants import scoping
 from tenants.services import accounts
 
 
-async def socket_of(membership):
-    def key():
-        with scoping.tenant(membership.organization_id):
-            return accounts.create_api_key(membership, name="tests")[1]
+@pytest.fixture
+def key(consultation):
+    membership, _ = consultation
+    with scoping.tenant(membership.organization_id):
+        return accounts.create_api_key(membership, name="tests")[1]
 
-    headers = [(b"authorization", b"Bearer " + (await sync_to_async(key, thread_sensitive=False)()).encode())]
+
+async def socket_with(key):
+    headers = [(b"authorization", f"Bearer {key}".encode())]
     scope = {"type": "websocket", "headers": headers, "url_route": {"kwargs": {"organization": "acme"}}}
     socket = ApplicationCommunicator(ChatConsumer.as_asgi(), scope)
     await socket.send_input({"type": "websocket.connect"})
@@ -37,8 +40,8 @@ async def heard(socket, *, until):
     return frames
 
 
-async def test_who_asks_hears_that_the_question_is_safe_before_anything_that_came_of_it(consultation, monkeypatch):
-    membership, conversation = consultation
+async def test_who_asks_hears_that_the_question_is_safe_before_anything_that_came_of_it(consultation, key, monkeypatch):
+    _, conversation = consultation
     note_place = totals.note_place
 
     async def slowly(message):
@@ -46,7 +49,7 @@ async def test_who_asks_hears_that_the_question_is_safe_before_anything_that_cam
         await note_place(message)
 
     monkeypatch.setattr(totals, "note_place", slowly)
-    asking, reading = await socket_of(membership), await socket_of(membership)
+    asking, reading = await socket_with(key), await socket_with(key)
     for socket in (asking, reading):
         await say(socket, do="join", conversation=conversation.id, ref=1)
         await heard(socket, until=lambda frame: "joined" in frame)

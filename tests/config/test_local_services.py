@@ -120,17 +120,13 @@ def test_two_folders_at_once_do_not_meet(tmp_path):
         assert redis.Redis.from_url(two.environment["REDIS_URL"]).get("whose") is None
 
 
-def test_a_path_too_long_for_a_socket_still_works(tmp_path):
+def test_a_path_too_long_for_a_socket_still_works_and_leaves_nothing_behind(tmp_path):
     deep = tmp_path.joinpath(*["a-folder-with-a-rather-long-name"] * 5)
-    deep.mkdir(parents=True)
-    services = start(deep, only="REDIS_URL")
-    try:
+    with local_services.running(deep, environment={"DATABASE_URL": "set", "MONGODB_URI": "set"}) as services:
         assert len(str(deep)) > 107
         assert len(str(services.valkey.socket)) <= 107
         assert redis.Redis.from_url(services.environment["REDIS_URL"]).ping()
-    finally:
-        services.stop()
-        shutil.rmtree(services.valkey.run)
+    assert not services.valkey.run.exists()
 
 
 def test_somebody_elses_socket_folder_is_refused(tmp_path, monkeypatch):
