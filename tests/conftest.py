@@ -14,7 +14,6 @@ from tests import services as plugin
 from tests import tenancy
 from tests.cast import restore_permissions
 
-
 THREADS_WITH_CONNECTIONS = 8  # that live on: pytest's own, asgiref's, the ledger's, those of `config.loop`
 
 

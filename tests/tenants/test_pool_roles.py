@@ -8,7 +8,6 @@ from django.db import connection
 
 from tenants.database import roles
 
-
 AT_ONCE = 6
 
 
