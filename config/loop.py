@@ -5,6 +5,7 @@ providers belong to a loop, so sharing one loop means sharing their connections;
 """
 
 import asyncio
+import atexit
 import concurrent.futures
 import contextvars
 import functools
@@ -24,6 +25,7 @@ T = TypeVar("T")
 # A thread that computes gives the loop its turn after this long; Python's five milliseconds are a good part of a first token's time.
 sys.setswitchinterval(0.0005)
 
+END_SECONDS = 2.0
 THREADS = 4
 AT_ONCE = 32
 AT_ONCE_SECONDS = 0.5
@@ -48,8 +50,23 @@ def background() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None or _loop.is_closed():
             _loop = uvloop.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="parley-loop", daemon=True).start()
+            thread = threading.Thread(target=_loop.run_forever, name="parley-loop", daemon=True)
+            thread.start()
+            atexit.register(_end, _loop, thread)
         return _loop
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """A loop that still runs while the interpreter is taken down may crash the process: it ends first, with what it was doing."""
+
+    def cancel_all() -> None:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.call_later(0, loop.stop)
+
+    if thread.is_alive():
+        loop.call_soon_threadsafe(cancel_all)
+        thread.join(END_SECONDS)
 
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":

@@ -104,6 +104,8 @@ def _every_command_names_its_organization():
 
 def pytest_sessionfinish(session) -> None:
     os.environ.pop("FAILPOINT", None)
+    for pool in DatabaseWrapper._connection_pools.values():  # which would look for its server, and log that it is gone
+        pool.close()
 
 
 __all__ = ["loop"]

@@ -168,7 +168,10 @@ class Processes:
             process = running.keeper.process
         running.ready_file.unlink(missing_ok=True)
         process.terminate()
-        return process.wait(running.keeper.program.stop_seconds)
+        code = process.wait(running.keeper.program.stop_seconds)
+        if code:
+            print(self.last_words(name))
+        return code
 
     def hold(self, name: str) -> None:
         """kill -9, and it stays away until `revive`."""

@@ -32,6 +32,7 @@ def pytest_unconfigure(config) -> None:
 
 
 os.environ.setdefault("DEBUG", "1")
+os.environ["AI_TITLES"] = "false"  # tests count the calls to providers; those of titles switch them on
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 for _name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "EMAIL_URL"):
     os.environ.pop(_name, None)

@@ -34,6 +34,7 @@ class Call:
     user_id: str
     rights: tuple[str, str | None, str | None] | None  # role, branch, department of who asked a moment ago; None: look them up
     conversation_type: str
+    title: str  # of the conversation, as it was then
     subject_employee_ids: tuple[str, ...]
     unheard_of: bool = False
 
@@ -49,6 +50,7 @@ class Call:
             user_id=answer.user_id or "",
             rights=None if unheard_of else rights_of(answer),
             conversation_type=conversation.type or "",
+            title=conversation.title,
             subject_employee_ids=conversation.subject_employee_ids,
             unheard_of=unheard_of,
         )

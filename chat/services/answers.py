@@ -33,7 +33,7 @@ from chat.documents import Message
 from chat.realtime import calls, keys, stream
 from chat.realtime.calls import Call
 from chat.records import MessageRecord
-from chat.services import contexts, totals
+from chat.services import contexts, titles, totals
 from chat.services.contexts import AnswerContext
 from config import loop, mongo, redis
 from config.failpoints import failpoint
@@ -405,6 +405,8 @@ async def produce(call: Call) -> None:
         log.info("The lease of answer %s was lost.", call.message_id)
     finally:
         box.leave(writing)
+    if writing.announced and writing.last is not None and writing.last.status == MessageStatus.SENT:
+        await titles.give(call, context.result(), writing.last)
 
 
 async def drain() -> None:

@@ -72,7 +72,7 @@ def start(
         C.user_role: str(membership.role),
         C.kind: Kind.ASSISTANT.value,
         C.type: consultation.value,
-        C.title: _checked_title(title) if title.strip() else _title(consultation, subjects),
+        C.title: _checked_title(title) if title.strip() else automatic_title(consultation, [employee.name for employee in subjects]),
         C.subject_employee_ids: [str(employee.pk) for employee in subjects],
         C.subject_type: _subject_type(consultation, subjects).value,
         C.status: ConversationStatus.ACTIVE.value,
@@ -112,10 +112,10 @@ def _subject_type(consultation: ConsultationType, subjects: Sequence[Employee]) 
     return SubjectType.SINGLE_EMPLOYEE if len(subjects) == 1 else SUBJECT_RULES[consultation].several
 
 
-def _title(consultation: ConsultationType, subjects: Sequence[Employee]) -> str:
-    named = ", ".join(employee.name for employee in subjects[:3])
-    more = f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
-    return f"{consultation.label}: {named}{more}"[:TITLE_LIMIT]
+def automatic_title(consultation: ConsultationType, names: Sequence[str]) -> str:
+    """What a consultation about these people is called until its first exchange gives it a title (`titles.py`)."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{consultation.label}: {', '.join(names[:3])}{more}"[:TITLE_LIMIT]
 
 
 def _checked_title(title: str) -> str:

@@ -85,6 +85,7 @@ def environment(cast: Cast, provider: Provider, django_db_blocker) -> dict[str, 
         "OPENAI_MODEL": "m-1",
         "PYTHONWARNINGS": "ignore",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",  # a crash says where, in the log
         "LOG_LEVEL": "WARNING",
         "DEBUG": "1",
         **QUICK,
