@@ -14,6 +14,8 @@ from tests import services as plugin
 from tests import tenancy
 from tests.cast import restore_permissions
 
+# Files of tests that take longest come first among the last, so that all test processes end at about the same time.
+LONGEST = ("test_stores_away", "test_kills", "test_two_of_each", "test_promises")
 THREADS_WITH_CONNECTIONS = 8  # that live on: pytest's own, asgiref's, the ledger's, those of `config.loop`
 
 
@@ -30,7 +32,9 @@ def _place(item: pytest.Item) -> tuple[int, int]:
     path = item.path.as_posix()
     if path.endswith("tests/config/test_up.py"):
         return (1, item.location[1] or 0)
-    return (2, 0) if "tests/faults/" in path else (0, 0)
+    if "tests/faults/" not in path:
+        return (0, 0)
+    return (2, LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")
