@@ -7,8 +7,10 @@ from uuid import UUID
 import uuid_utils.compat as uuid
 from drf_spectacular.types import OpenApiTypes
 from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.response import Response
 
 from chat import access, selectors, sse
+from chat.realtime.limits import Left
 from chat.records import ConversationRecord
 from chat.serializers import (
     ConversationAnswer,
@@ -140,10 +142,18 @@ class Messages(Endpoint):
         conversation = access.conversation_for(call.membership, conversation_id)
         client_id = call.body.get("client_id") or str(uuid.uuid7())
         submitted = turns.submit(call.membership, conversation, text=call.body["text"], client_id=client_id)
-        return {
+        body = {
             "message": submitted.message.as_json(),
             "answer": submitted.answer and submitted.answer.as_json(),
         }
+        return Response(body, status=201, headers=_limit_headers(submitted.left))
+
+
+def _limit_headers(left: Left | None) -> dict[str, str]:
+    """What the person may still send, as programs look for it (IETF draft "RateLimit header fields")."""
+    if left is None:
+        return {}
+    return {"RateLimit-Limit": str(left.limit), "RateLimit-Remaining": str(left.messages), "RateLimit-Reset": str(left.seconds)}
 
 
 class Events(Endpoint):

@@ -129,7 +129,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 with self._holding(conversation.id):
                     taken = await turns.asubmit(membership, conversation, text=given["text"], client_id=given["client_id"])
                     shown = taken.answer.as_json() if taken.answer else None
-                    await self._say({"ack": frame.ref, "message": taken.message.as_json(), "answer": shown})
+                    left = taken.left.as_json() if taken.left else None
+                    await self._say({"ack": frame.ref, "message": taken.message.as_json(), "answer": shown, "limit": left})
             case Do.STOP:
                 answer = await turns.astop(membership, await access.amessage_for(membership, given["message"]))
                 await self._say({"ack": frame.ref, "message": answer.as_json()})

@@ -33,6 +33,7 @@ from chat.forms import (
     new_client_id,
     write_cursor,
 )
+from chat.realtime import limits
 from chat.records import ConversationRecord
 from chat.services import conversations, turns
 from chat.services.errors import ChatError, StoreAway
@@ -271,6 +272,7 @@ def _conversation_page(
         page = selectors.messages(conversation, before=before)
         n, shown, earlier = 0, page.results, page.before
     subjects = _subjects(membership, conversation)
+    left = loop.run(limits.left(user_id=str(membership.user_id), role=membership.role))
     is_theirs = conversation.user_id == str(membership.user_id)
     may_write = conversation.status == ConversationStatus.ACTIVE and roles.may(membership, "chat:message:send")
     return _render(
@@ -292,6 +294,7 @@ def _conversation_page(
         names={str(subject.pk): subject.name for subject in subjects},
         about=_about(conversation, subjects),
         type_line=_LINES.get(conversation.type or "", ""),
+        left=left and left.as_json(),
         text_limit=settings.TEXT_LIMIT,
         blank_question=_blank(MessageRole.USER),
         blank_answer=_blank(MessageRole.ASSISTANT),

@@ -3,6 +3,9 @@
 One script takes all windows of a message or none of them.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from django.conf import settings
 
 from chat.realtime import keys
@@ -13,7 +16,8 @@ from tenants.choices import Role
 PER_MINUTE = {Role.OWNER: 100, Role.LEADER: 75, Role.MANAGER: 50, Role.AGENT: 50, Role.GUEST: 20}
 TIMES = {"minute": 1, "hour": 20, "day": 100}
 
-# KEYS: one counter a window. ARGV: limit and seconds, window by window. Returns {} or {index of the full window, seconds to wait}.
+# KEYS: one counter a window. ARGV: limit and seconds, window by window. Returns {index of the full window, seconds to wait}, or
+# {0, used, seconds to its end, …} of each window.
 _TAKE = """
 for i, key in ipairs(KEYS) do
   local used = tonumber(redis.call('GET', key) or '0')
@@ -22,24 +26,71 @@ for i, key in ipairs(KEYS) do
     return {i, wait > 0 and wait or 1}
   end
 end
+local found = {0}
 for i, key in ipairs(KEYS) do
-  if redis.call('INCR', key) == 1 then redis.call('EXPIRE', key, ARGV[2 * i]) end
+  local used = redis.call('INCR', key)
+  if used == 1 then redis.call('EXPIRE', key, ARGV[2 * i]) end
+  found[2 * i] = used
+  found[2 * i + 1] = redis.call('TTL', key)
 end
-return {}
+return found
 """
 
 
-async def take(*, user_id: str, role: str) -> None:
-    """Takes one message from every window, or raises `LimitReached`. Where Redis is away nobody is held up."""
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How many messages a person may still send in the window that ends their sending first; it begins anew after so many seconds."""
+
+    messages: int
+    limit: int
+    window: str
+    seconds: int
+
+    def as_json(self) -> dict[str, int | str]:
+        return {"left": self.messages, "of": self.limit, "window": self.window, "seconds": self.seconds}
+
+
+def limits_of(role: str) -> dict[str, int]:
+    """Messages by window, for a role."""
+    return {window: PER_MINUTE[Role(role)] * times for window, times in TIMES.items()}
+
+
+async def take(*, user_id: str, role: str) -> Left | None:
+    """Takes one message from every window and says what is left, or raises `LimitReached`. Where Redis is away nobody is held up, and
+    nothing is known."""
     if not settings.ROLE_LIMITS:
-        return
+        return None
     client = redis.async_client()
-    limits = {window: PER_MINUTE[Role(role)] * times for window, times in TIMES.items()}
+    limits = limits_of(role)
     arguments = [number for window in limits for number in (limits[window], keys.LIMIT_WINDOWS[window])]
     try:
-        full = await client.register_script(_TAKE)(keys=[keys.limit(user_id, window) for window in limits], args=arguments)
+        full, *found = await client.register_script(_TAKE)(keys=[keys.limit(user_id, window) for window in limits], args=arguments)
     except redis.AWAY:
-        return
+        return None
     if full:
-        window = list(limits)[full[0] - 1]
-        raise errors.LimitReached(limit=limits[window], window=window, retry_after=full[1])
+        window = list(limits)[full - 1]
+        raise errors.LimitReached(limit=limits[window], window=window, retry_after=found[0])
+    return _tightest(limits, dict(zip(limits, zip(found[::2], found[1::2], strict=True), strict=True)))
+
+
+async def left(*, user_id: str, role: str) -> Left | None:
+    """What is left, without taking anything; None where there are no limits, or Redis is away."""
+    if not settings.ROLE_LIMITS:
+        return None
+    limits = limits_of(role)
+    pipeline = redis.async_client().pipeline(transaction=False)
+    for window in limits:
+        pipeline.get(keys.limit(user_id, window))
+        pipeline.ttl(keys.limit(user_id, window))
+    try:
+        found = await pipeline.execute()
+    except redis.AWAY:
+        return None
+    used = {window: (int(found[2 * place] or 0), max(found[2 * place + 1], 0)) for place, window in enumerate(limits)}
+    return _tightest(limits, used)
+
+
+def _tightest(limits: Mapping[str, int], used: Mapping[str, tuple[int, int]]) -> Left:
+    """`used`: messages and seconds until the window's end."""
+    found = [Left(max(limits[window] - count, 0), limits[window], window, seconds) for window, (count, seconds) in used.items()]
+    return min(found, key=lambda one: one.messages)

@@ -41,11 +41,13 @@ _queues: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakValue
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A question that is safe, and the answer that is on its way. `created` is false where the same was sent before."""
+    """A question that is safe, and the answer that is on its way. `created` is false where the same was sent before. `left`: what the
+    person may still send, as far as known."""
 
     message: MessageRecord
     answer: MessageRecord | None
     created: bool
+    left: limits.Left | None
 
 
 async def asubmit(
@@ -65,10 +67,11 @@ async def asubmit(
     roles.require(membership, "chat:message:send")
     text = _checked(text)
     now = now or timezone.now()
+    left = None
     try:
         if conversation.status != ConversationStatus.ACTIVE:
             raise errors.ConversationClosed
-        await limits.take(user_id=str(membership.user_id), role=membership.role)
+        left = await limits.take(user_id=str(membership.user_id), role=membership.role)
     except (errors.LimitReached, errors.ConversationClosed):
         if await _sent_before(membership, conversation, client_id) is None:
             raise
@@ -95,7 +98,7 @@ async def asubmit(
     except (*mongo.AWAY, errors.StoreAway):
         await stream.forget(conversation.id)
         raise
-    return Submitted(message=message, answer=None if reply is None else as_accepted(reply), created=created)
+    return Submitted(message=message, answer=None if reply is None else as_accepted(reply), created=created, left=left)
 
 
 def submit(membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str) -> Submitted:

@@ -96,6 +96,13 @@ def facts(message: dict[str, Any]) -> str:
 
 
 @register.filter
+def said_left(limit: dict[str, Any]) -> str:
+    """How many messages somebody may still send. The page's script says the same (`composer.js`)."""
+    when = "today" if limit["window"] == "day" else f"this {limit['window']}"
+    return f"{limit['left']} of {limit['of']:,} messages left {when}"
+
+
+@register.filter
 def source_name(source: str, names: dict[str, str]) -> str:
     """What an answer rests on, by name where it is a record of somebody the reader may see. `thread.js` says the same."""
     kind, _, key = source.partition(":")

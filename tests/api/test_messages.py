@@ -281,3 +281,12 @@ def test_a_method_that_is_not_there_is_a_405(olive):
                 response = olive.send(method, f"messages/{MISSING}{address}", b"{}")
                 errors_of(response, 405)
                 assert response.headers["Allow"] == allowed
+
+
+def test_the_headers_say_what_may_still_be_sent(cast, talk):
+    one = with_key(make_person(cast.acme, "Nora", "New", role=Role.OWNER))
+    mine = f"conversations/{start(one, cast)['id']}/messages"
+    first, second = (one.post(mine, {"text": text, "client_id": text}) for text in ("One?", "Two?"))
+    assert (first.headers["RateLimit-Limit"], first.headers["RateLimit-Remaining"]) == ("100", "99")
+    assert second.headers["RateLimit-Remaining"] == "98"
+    assert 0 < int(second.headers["RateLimit-Reset"]) <= 60

@@ -48,3 +48,20 @@ async def test_every_counter_runs_out():
     client = redis.async_client()
     for window, seconds in keys.LIMIT_WINDOWS.items():
         assert 0 < await client.ttl(keys.limit("u", window)) <= seconds
+
+
+async def test_it_says_what_is_left_of_the_window_that_ends_first():
+    assert await limits.left(user_id="u", role="guest") == limits.Left(messages=20, limit=20, window="minute", seconds=0)
+    taken = await limits.take(user_id="u", role="guest")
+    assert (taken.messages, taken.limit, taken.window) == (19, 20, "minute")
+    assert 0 < taken.seconds <= 60
+    await redis.async_client().set(keys.limit("u", "day"), 100 * 20 - 5, ex=1_000)
+    assert (await limits.left(user_id="u", role="guest")).as_json() == {"left": 5, "of": 2_000, "window": "day", "seconds": 1_000}
+    assert (await limits.take(user_id="u", role="guest")).messages == 4
+    assert (await limits.left(user_id="u", role="guest")).messages == 4
+
+
+async def test_without_limits_nothing_is_said(settings):
+    settings.ROLE_LIMITS = False
+    assert await limits.take(user_id="u", role="guest") is None
+    assert await limits.left(user_id="u", role="guest") is None

@@ -6,6 +6,8 @@ import pytest
 from django.template.loader import render_to_string
 from playwright.async_api import expect
 
+from chat.realtime import keys
+from config import redis
 from tests.cast import PASSWORD
 from tests.e2e.conftest import fits_and_is_accessible, sign_in, watch
 
@@ -79,6 +81,26 @@ async def test_stop_keeps_what_was_written_and_retry_writes_it_anew(page, world)
     await expect(answer(page)).to_have_attribute("data-status", "sent")
     await expect(answer(page).locator("[data-slot=body]")).to_have_text("Second thoughts.")
     await expect(page.locator("[data-role=assistant]")).to_have_count(1)
+
+
+async def test_the_last_messages_of_a_minute_are_counted_aloud(page, world):
+    world.upstream.behave("Yes.")
+    olive = str(world.cast.olive.user.pk)
+    redis.client().set(keys.limit(olive, "minute"), 88, ex=60)
+    await page.goto(world.conversation)
+    limit = page.locator("[data-limit]")
+    await expect(limit).to_be_hidden()
+    await ask(page, "One?")
+    await expect(page.locator("[data-role=assistant][data-status=sent]")).to_have_count(1)
+    await expect(limit).to_be_hidden()
+    await ask(page, "Two?")
+    await expect(limit).to_have_text("10 of 100 messages left this minute")
+    await page.reload()
+    await expect(limit).to_have_text("10 of 100 messages left this minute")
+    redis.client().expire(keys.limit(olive, "minute"), 2)
+    await ask(page, "Three?")
+    await expect(limit).to_have_text("9 of 100 messages left this minute")
+    await expect(limit).to_be_hidden()
 
 
 async def test_escape_stops(page, world):

@@ -3,6 +3,7 @@
 import { keep, kept } from "./outbox.js";
 
 const DRAFT_AFTER = 250; // milliseconds
+const FEW = 10; // messages left, from which on they are counted aloud
 const grows = CSS.supports("field-sizing", "content");
 
 export class Composer {
@@ -10,6 +11,7 @@ export class Composer {
   #field;
   #draft;
   #timer = 0;
+  #limitTimer = 0;
 
   /** `send(text)` is called with what the reader sends, `stop()` when the reader presses Esc. */
   constructor(form, { draftKey, send, stop }) {
@@ -53,6 +55,15 @@ export class Composer {
     this.#save();
     this.#fit();
     this.#field.focus();
+  }
+
+  /** What the reader may still send, where that is little, until its window is over. */
+  showLimit({ left, of, window, seconds }) {
+    clearTimeout(this.#limitTimer);
+    const line = this.#form.querySelector("[data-limit]");
+    line.hidden = left > FEW;
+    line.textContent = `${left} of ${of.toLocaleString("en")} messages left ${window === "day" ? "today" : `this ${window}`}`;
+    this.#limitTimer = setTimeout(() => (line.hidden = true), seconds * 1000);
   }
 
   #changed() {

@@ -312,12 +312,13 @@ async function deliver() {
 /** Milliseconds after which to try again, or 0 where it is settled. */
 async function deliverOne({ client_id, text }) {
   try {
-    const { message, answer } = await ask(
+    const { message, answer, limit } = await ask(
       { do: "send", conversation, client_id, text },
       `conversations/${conversation}/messages`,
       { client_id, text },
     );
     acknowledge(client_id);
+    if (limit) composer.showLimit(limit);
     for (const each of transcript.add([message, answer].filter(Boolean))) showMessage(each);
     showControls();
     return 0;
