@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 C, M = mongo.names(Conversation), mongo.names(Message)
 
-LONGEST = 80  # characters
+LONGEST = 60  # characters
 _AROUND = " \t\n\"'“”„‚‘’«»*#`.:"
 _LABEL = re.compile(r"^\W*title\W*:", re.IGNORECASE)
 
@@ -40,18 +40,23 @@ async def give(call: Call, context: AnswerContext, answer: MessageRecord) -> Non
     try:
         text, finished = await completions.complete(prompts.title_request(answer, context))
         await _keep_calls(answer, finished)
-        if title := tidy(text):
-            await _change(call, title)
+        await _change(call, tidy(text) or beginning(context.question.text))
     except ProviderError as error:
         log.info("Conversation %s has no title yet: %s", call.conversation_id, error)
 
 
 def tidy(text: str) -> str:
-    """The title in what a model said: its first line, without label, quotes and marks around it; empty if there is nothing else."""
-    for line in text.splitlines():
-        if title := _LABEL.sub("", line).strip(_AROUND):
-            return title if len(title) <= LONGEST else title[:LONGEST].rsplit(" ", 1)[0].rstrip(_AROUND) + "…"
-    return ""
+    """The title in what a model said: its first line, without label, quotes and marks around it. Empty where it said nothing, or went
+    on about it, as small models and the offline consultant do."""
+    lines = (_LABEL.sub("", line).strip(_AROUND) for line in text.splitlines())
+    title = next(filter(None, lines), "")
+    return title if len(title) <= LONGEST else ""
+
+
+def beginning(question: str) -> str:
+    """A question's first words, which say what it is about well enough."""
+    text = " ".join(question.split())
+    return text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0].rstrip(_AROUND) + "…"
 
 
 async def _keep_calls(answer: MessageRecord, finished: Finished) -> None:

@@ -11,8 +11,6 @@ The rules, for every type of conversation:
    ("training", "strengths"), or else there is a portrait.
 3. A figure between 0 and 1 is a share, one up to 100 a percentage; others are reported, not judged.
 4. Where nothing is known, the answer says so. Confidence is the share of the facts asked for that are known.
-
-Asked for a title, it gives the question back: the first words of that are one.
 """
 
 import asyncio
@@ -109,8 +107,6 @@ class Person:
 
 def _answer(request: CompletionRequest) -> tuple[str, Ending]:
     question = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
-    if request.purpose == "title":
-        return _ended(request, question)
     everyone = [_person(fact) for fact in request.facts]
     people = _named(everyone, question) or everyone
     if people:
@@ -123,13 +119,14 @@ def _answer(request: CompletionRequest) -> tuple[str, Ending]:
             "I am the offline consultant: I answer from the records of employees, and this conversation names none that you "
             "may see. Start a consultation about chosen employees, or ask your administrator to connect a language model."
         )
-    confidence = round(fmean(person.known for person in people), 2) if people else 0.0
-    return _ended(request, text, confidence=confidence, sources=tuple(f"employee:{person.id}" for person in people))
-
-
-def _ended(request: CompletionRequest, text: str, **known: Any) -> tuple[str, Ending]:
     read = sum(len(TOKEN.findall(message.text)) for message in request.messages)
-    return text, Ending(finish_reason="stop", usage=Usage(read, len(TOKEN.findall(text))), model=NAME, **known)
+    return text, Ending(
+        finish_reason="stop",
+        usage=Usage(read, len(TOKEN.findall(text))),
+        model=NAME,
+        confidence=round(fmean(person.known for person in people), 2) if people else 0.0,
+        sources=tuple(f"employee:{person.id}" for person in people),
+    )
 
 
 def _person(fact: Mapping[str, Any]) -> Person:

@@ -93,7 +93,7 @@ async def test_what_fails_is_tried_again_with_the_next_answer(consultation, monk
         ("«Рост Эрика»", "Рост Эрика"),
         ("", ""),
         ('""', ""),
-        (" ".join(["growing"] * 20), " ".join(["growing"] * 10) + "…"),
+        ("You want to raise your attention to the issue of how to improve the mental environment", ""),
     ],
 )
 def test_only_the_title_is_taken(said, title):
@@ -102,9 +102,16 @@ def test_only_the_title_is_taken(said, title):
 
 @given(some.text(max_size=300))
 def test_any_text_makes_a_title_that_fits_or_none(said):
-    title = titles.tidy(said)
-    assert len(title) <= titles.LONGEST + 1
-    assert "\n" not in title
+    for title in (titles.tidy(said), titles.beginning(said)):
+        assert len(title) <= titles.LONGEST + 1
+        assert "\n" not in title
+
+
+def test_the_beginning_of_a_question_ends_with_a_word():
+    assert titles.beginning("What would lift\nthe sales team?") == "What would lift the sales team?"
+    assert titles.beginning("What would lift the sales team's quarter without burning anyone out?") == (
+        "What would lift the sales team's quarter without burning…"
+    )
 
 
 async def test_without_the_setting_nothing_is_asked(consultation, settings):
