@@ -9,10 +9,12 @@ from typing import Any
 
 from chat.choices import ConversationStatus
 from chat.documents import Conversation, Message
+from chat.realtime import keys
 from chat.records import ConversationRecord, MessageRecord
-from config import mongo
+from config import loop, mongo, redis
 from tenants import access, roles
 from tenants.models import Membership
+from tenants.services import audit
 
 C, M = mongo.names(Conversation), mongo.names(Message)
 
@@ -77,13 +79,36 @@ def _admit(membership: Membership, raw: dict[str, Any] | None) -> ConversationRe
 
 
 def conversation_for(membership: Membership, conversation_id: object) -> ConversationRecord:
-    return _admit(membership, mongo.collection(Conversation).find_one(_conversation_filter(membership, conversation_id)))
+    """The conversation if this member may read it. That somebody reads another's is recorded (D12)."""
+    found = mongo.collection(Conversation).find_one(_conversation_filter(membership, conversation_id))
+    conversation = _admit(membership, found)
+    if conversation.user_id != str(membership.user_id):
+        _record_reading(membership, conversation)
+    return conversation
 
 
 async def aconversation_for(membership: Membership, conversation_id: object) -> ConversationRecord:
     await roles.refresh()
     found = mongo.async_collection(Conversation).find_one(_conversation_filter(membership, conversation_id))
-    return _admit(membership, await found)
+    conversation = _admit(membership, await found)
+    if conversation.user_id != str(membership.user_id):
+        await loop.in_thread(_record_reading, membership, conversation)
+    return conversation
+
+
+def _record_reading(membership: Membership, conversation: ConversationRecord) -> None:
+    """Once an hour for each reader and conversation, or more often; where Redis is away, each time."""
+    recorded = keys.reading(conversation.id, user_id=str(membership.user_id))
+    try:
+        if redis.client().exists(recorded):
+            return
+    except redis.AWAY:
+        pass
+    audit.record_access(membership, owner_id=conversation.user_id, conversation_id=conversation.id)
+    try:
+        redis.client().set(recorded, 1, ex=keys.READING_TTL)
+    except redis.AWAY:
+        pass
 
 
 def message_for(membership: Membership, message_id: object) -> MessageRecord:

@@ -74,13 +74,21 @@ class Conversation(Endpoint):
     def get(self, call: Call, conversation_id: UUID) -> Any:
         return access.conversation_for(call.membership, conversation_id).as_json()
 
-    @operation(summary="Rename or pin a conversation", answer=ConversationAnswer, body=ConversationChange, tags=["conversations"])
+    @operation(
+        summary="Rename or pin a conversation, or say who may read it",
+        answer=ConversationAnswer,
+        body=ConversationChange,
+        tags=["conversations"],
+    )
     def patch(self, call: Call, conversation_id: UUID) -> Any:
         conversation = access.conversation_for(call.membership, conversation_id)
         if "title" in call.body:
             conversation = conversations.rename(call.membership, conversation, title=call.body["title"])
         if "pinned" in call.body:
             conversation = conversations.pin(call.membership, conversation, on=call.body["pinned"])
+        if "access" in call.body:
+            wanted = call.body["access"]
+            conversation = conversations.open_to(call.membership, conversation, to_roles=wanted["roles"], user_ids=wanted["users"])
         return conversation.as_json()
 
     @operation(

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
-from chat import access, frames, selectors
+from chat import access, events, frames, selectors
 from chat.events import Close, Do
 from chat.realtime.doorkeeper import doorkeeper
 from chat.realtime.hub import Listener, hub
@@ -54,7 +54,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._waiting_bytes = 0
         self._sending: asyncio.Task | None = None
         self._held: tuple[str, list[bytes]] | None = None
-        self._resetting: set[asyncio.Task] = set()
+        self._tasks: set[asyncio.Task] = set()
         self._gone = False
         try:
             admitted = await doorkeeper().admit(self.scope, organization=self.organization)
@@ -75,7 +75,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._gone = True
         for listener in self._listeners.values():
             hub().leave(listener)
-        for task in self._resetting:
+        for task in self._tasks:
             task.cancel()
         if hasattr(self, "principal"):
             doorkeeper().leave(self)
@@ -170,6 +170,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self._say({"error": error, "ref": ref})
 
     def deliver(self, conversation_id: str, event: bytes) -> None:
+        if events.is_about_conversation(event):
+            self._spawn(self._may_still_read(conversation_id))
         if self._held is not None and self._held[0] == conversation_id:
             self._held[1].append(event)
         else:
@@ -182,8 +184,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         try:
             yield
         finally:
-            events, self._held = self._held[1], None
-            for event in events:
+            held, self._held = self._held[1], None
+            for event in held:
                 self._queue(event)
 
     def _queue(self, frame: bytes) -> None:
@@ -195,7 +197,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self._sending = asyncio.create_task(self._send_all())
         elif self._waiting_bytes > BACKLOG_LIMIT:
             self._waiting.clear()
-            self._resetting.add(asyncio.create_task(self.turn_away(Close.TOO_SLOW)))
+            self._spawn(self.turn_away(Close.TOO_SLOW))
             self._gone = True
 
     async def _send_all(self) -> None:
@@ -209,10 +211,27 @@ class ChatConsumer(AsyncWebsocketConsumer):
         finally:
             self._sending = None
 
+    async def _may_still_read(self, conversation_id: str) -> None:
+        """Leaves a conversation that this person may read no longer. Where nobody can say, the next frame or look asks again."""
+        try:
+            await access.aconversation_for(self.principal.membership, conversation_id)
+        except people.NotFound:
+            await self._lose(conversation_id)
+        except (*mongo.AWAY, DatabaseError):
+            self.reset(conversation_id)
+
+    async def _lose(self, conversation_id: str) -> None:
+        if (listener := self._listeners.pop(conversation_id, None)) is not None:
+            hub().leave(listener)
+            await self._refuse(None, "not_found", "This conversation is no longer there.")
+
     def reset(self, conversation_id: str) -> None:
-        task = asyncio.create_task(self._reset(conversation_id))
-        self._resetting.add(task)
-        task.add_done_callback(self._resetting.discard)
+        self._spawn(self._reset(conversation_id))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _reset(self, conversation_id: str) -> None:
         """Starts a conversation again from a snapshot; asks until both stores are there."""
@@ -221,8 +240,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 conversation = await access.aconversation_for(self.principal.membership, conversation_id)
                 snapshot = await selectors.snapshot(conversation)
             except people.NotFound:
-                hub().leave(self._listeners.pop(conversation_id))
-                await self._refuse(None, "not_found", "This conversation is no longer there.")
+                await self._lose(conversation_id)
                 return
             except (*mongo.AWAY, DatabaseError):
                 snapshot = None

@@ -72,6 +72,11 @@ def delta(*, conversation_id: str, message_id: str, attempt: int, offset: int, t
     )
 
 
+def is_about_conversation(event: bytes) -> bool:
+    """True if the conversation itself changed, and with it perhaps who may read it."""
+    return event.startswith(b'"event":"conversation"', event.index(b",", _NUMBER_AT) + 1)
+
+
 def number_of(event: bytes) -> int:
     """The event's number, read off its text."""
     return int(event[_NUMBER_AT : event.index(b",", _NUMBER_AT)])

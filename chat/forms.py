@@ -1,5 +1,6 @@
 """What the pages' forms take. They only parse: whether a thing may be done is the services' to say."""
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,8 +11,10 @@ from django.conf import settings
 from chat.choices import ConsultationType, ConversationStatus
 from chat.selectors import InboxCursor
 from chat.services.conversations import SUBJECT_RULES, TITLE_LIMIT
+from tenants.choices import Role
 
 CLIENT_ID_LIMIT = 100
+READERS_LIMIT = 100
 
 _LINES = {
     ConsultationType.EMPLOYEE_SPECIFIC: "Strengths, needs and what moves somebody.",
@@ -105,6 +108,22 @@ class StartForm(QuestionForm):
 
 class TitleForm(forms.Form):
     title = forms.CharField(max_length=TITLE_LIMIT, error_messages={"required": "A title cannot be empty."})
+
+
+class ReadersForm(forms.Form):
+    """Who besides its starter may read a conversation."""
+
+    roles = forms.MultipleChoiceField(
+        choices=[(role.value, role.label) for role in Role if role != Role.GUEST], required=False, widget=forms.CheckboxSelectMultiple
+    )
+    emails = forms.CharField(max_length=READERS_LIMIT * 255, required=False, widget=forms.Textarea)
+
+    def clean_emails(self) -> list[str]:
+        """Addresses, between commas, semicolons or lines."""
+        found = [email for email in re.split(r"[\s,;]+", self.cleaned_data["emails"].lower()) if email]
+        if len(found) > READERS_LIMIT:
+            raise forms.ValidationError(f"Name {READERS_LIMIT} people at most, or choose a role.")
+        return found
 
 
 class PinForm(forms.Form):

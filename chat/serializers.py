@@ -11,6 +11,7 @@ TITLE_LIMIT = 200
 SUBJECTS_LIMIT = 50
 CLIENT_ID_LIMIT = 100
 SEARCH_LIMIT = 200
+READERS_LIMIT = 100
 
 
 # Input -----------------------------------------------------------------------------------------------------------------
@@ -38,9 +39,15 @@ class NewConversation(Strict):
     )
 
 
+class Readers(Strict):
+    roles = serializers.ListField(child=Word(choices=Role.choices), required=False, default=list, max_length=len(Role))
+    users = serializers.ListField(child=Id(), required=False, default=list, max_length=READERS_LIMIT, help_text="Ids of members.")
+
+
 class ConversationChange(Strict):
     title = Text(required=False, max_length=TITLE_LIMIT, allow_blank=False)
     pinned = Flag(required=False)
+    access = Readers(required=False, help_text="Who besides its starter may read it and ask in it; `{}`: nobody.")
 
 
 class Pin(Strict):

@@ -51,6 +51,8 @@ class Reader:
             self.is_too_slow = True
         else:
             self._waiting.append(event)
+        if events.is_about_conversation(event):
+            self.is_doubted = True  # it may have been closed to this reader
         self._something.set()
 
     def reset(self, conversation_id: str) -> None:

@@ -19,6 +19,7 @@ urlpatterns = [
     path(f"{_ONE}send/", views.send, name="send"),
     path(f"{_ONE}messages/<uuid:message>/stop/", views.stop, name="stop"),
     path(f"{_ONE}messages/<uuid:message>/retry/", views.retry, name="retry"),
+    path(f"{_ONE}readers/", views.readers, name="readers"),
     path(f"{_ONE}rename/", views.rename, name="rename"),
     path(f"{_ONE}pin/", views.pin, name="pin"),
     path(f"{_ONE}archive/", views.archive, name="archive"),

@@ -28,6 +28,7 @@ from chat.forms import (
     FindForm,
     PinForm,
     QuestionForm,
+    ReadersForm,
     StartForm,
     TitleForm,
     new_client_id,
@@ -407,6 +408,36 @@ def archive(request: HttpRequest, membership: Membership, *, conversation: UUID)
 @member_page
 def restore(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
     return _change(request, membership, conversation, conversations.restore)
+
+
+@member_page
+def readers(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    """Who besides its starter may read it: shown, and posted, changed."""
+    found = access.conversation_for(membership, conversation)
+    if found.user_id != str(membership.user_id):
+        raise people_access.Forbidden("Only the person who started this conversation says who may read it.")
+    roles.require(membership, "chat:conversation:update")
+    if request.method != "POST":
+        known = people_access.members_among(membership, found.allowed_user_ids)
+        emails = "\n".join(sorted(member.user.email for member in known))
+        return _readers_page(request, membership, found, ReadersForm(initial={"roles": found.allowed_roles, "emails": emails}))
+    form = ReadersForm(request.POST)
+    if not form.is_valid():
+        return _readers_page(request, membership, found, form, status=400)
+    members = people_access.members_with_emails(membership, form.cleaned_data["emails"])
+    if unknown := sorted(set(form.cleaned_data["emails"]) - {member.user.email for member in members}):
+        form.add_error("emails", f"Not a member of {membership.organization.name}: {', '.join(unknown)}.")
+        return _readers_page(request, membership, found, form, status=400)
+    changed = conversations.open_to(membership, found, to_roles=form.cleaned_data["roles"], user_ids=[member.user_id for member in members])
+    messages.success(request, "Only you can read it now." if changed.is_private else "Who may read it has changed.")
+    return redirect(_address(membership, conversation))
+
+
+def _readers_page(
+    request: HttpRequest, membership: Membership, conversation: ConversationRecord, form: ReadersForm, *, status: int = 200
+) -> HttpResponse:
+    shown = conversation.as_json()
+    return _render(request, membership, "chat/readers.html", here="conversation", status=status, conversation=shown, form=form)
 
 
 @require_POST

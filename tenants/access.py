@@ -1,6 +1,7 @@
 """The one door to people and places of an organization, for pages, API, sockets and prompts alike. Missing and forbidden look the same."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -19,6 +20,8 @@ __all__ = [
     "employee_for",
     "employees_among",
     "employees_for",
+    "members_among",
+    "members_with_emails",
     "membership_for",
     "membership_in",
     "memberships_of",
@@ -69,6 +72,21 @@ def _memberships(user: Any, **where: Any) -> list[Membership]:
             user_id=user_id, is_active=True, organization__status=OrganizationStatus.ACTIVE, **where
         )
         return [membership for membership in found.order_by("organization__name") if membership.user.is_active]
+
+
+def members_among(membership: Membership, user_ids: Iterable[Any]) -> list[Membership]:
+    """Those of these people who belong to this member's organization now, with `user` loaded."""
+    return _colleagues(membership, user_id__in=[key for key in map(_uuid, user_ids) if key])
+
+
+def members_with_emails(membership: Membership, emails: Iterable[str]) -> list[Membership]:
+    """As `members_among`, by the addresses they sign in with."""
+    return _colleagues(membership, user__email__in=[email.strip().lower() for email in emails])
+
+
+def _colleagues(membership: Membership, **where: Any) -> list[Membership]:
+    found = Membership.objects.for_tenant(membership.organization_id).select_related("user").filter(is_active=True, **where)
+    return [member for member in found if member.user.is_active]
 
 
 def branches_for(membership: Membership) -> QuerySet[Branch]:

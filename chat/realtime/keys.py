@@ -3,6 +3,7 @@
 EVENTS_TTL = 3_600  # seconds without an event until a conversation's stream is forgotten
 STOPS_TTL = 60
 CALLS_TTL = 60
+READING_TTL = 3_600  # seconds in which a person who reads another's conversation is recorded once
 LIMIT_WINDOWS = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 
@@ -37,6 +38,11 @@ STOPS = "chat:stops"
 def stop(message_id: str, *, attempt: int) -> str:
     """An attempt at an answer, in STOPS: the next attempt is not meant."""
     return f"{message_id}:{attempt}"
+
+
+def reading(conversation_id: str, *, user_id: str) -> str:
+    """String: this person's reading of another's conversation is recorded already. READING_TTL."""
+    return f"chat:reading:{conversation_id}:{user_id}"
 
 
 def limit(user_id: str, window: str) -> str:

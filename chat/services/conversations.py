@@ -18,6 +18,7 @@ from chat.services import errors
 from config import loop, mongo
 from tenants import access as people
 from tenants import roles
+from tenants.choices import Role
 from tenants.models import Employee, Membership
 
 C = mongo.names(Conversation)
@@ -139,6 +140,22 @@ def archive(membership: Membership, conversation: ConversationRecord) -> Convers
 
 def restore(membership: Membership, conversation: ConversationRecord) -> ConversationRecord:
     return _change(membership, conversation, {C.status: ConversationStatus.ACTIVE.value, C.archived_at: None})
+
+
+def open_to(
+    membership: Membership, conversation: ConversationRecord, *, to_roles: Sequence[str], user_ids: Sequence[object]
+) -> ConversationRecord:
+    """Lets these roles and these members of the organization read it and ask in it, and nobody else (S0-18…20). Neither: it is private
+    again. Raises `UnknownPeople`."""
+    wanted = sorted({access.key(value) for value in user_ids} - {conversation.user_id})
+    if len(people.members_among(membership, wanted)) < len(wanted):
+        raise errors.UnknownPeople
+    scope = {
+        "allowedRoles": sorted({Role(role).value for role in to_roles}),
+        "allowedUserIds": wanted,
+        "isPrivate": not (to_roles or wanted),
+    }
+    return _change(membership, conversation, {C.access_scope: scope})
 
 
 def delete(membership: Membership, conversation: ConversationRecord) -> None:

@@ -60,6 +60,11 @@ class UnknownSubjects(ChatError):
     sentence = "One of the chosen employees does not exist or is not yours to see."
 
 
+class UnknownPeople(ChatError):
+    code, field = "unknown_people", "users"
+    sentence = "One of these people is not a member of your organization."
+
+
 class WrongSubjects(ChatError):
     code, field = "wrong_subjects", "subject_employee_ids"
 

@@ -84,6 +84,8 @@ GET    /o/<slug:organization>/chat/<uuid:conversation>/              login login
 POST   /o/<slug:organization>/chat/<uuid:conversation>/send/         login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/stop/ login login 302 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/retry/ login login 302 login 404 404 404 404 404 404
+GET    /o/<slug:organization>/chat/<uuid:conversation>/readers/      login login   200 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/readers/      login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/rename/       login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/pin/          login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/archive/      login login   302 login   404   404   404   404   404   404

@@ -4,19 +4,29 @@ import asyncio
 
 import orjson
 import pytest
+from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 
 from chat.consumers import ChatConsumer
-from chat.services import totals
+from chat.services import conversations, totals
 from tenants import scoping
 from tenants.services import accounts
+
+
+def key_of(membership):
+    with scoping.tenant(membership.organization_id):
+        return accounts.create_api_key(membership, name="tests")[1]
 
 
 @pytest.fixture
 def key(consultation):
     membership, _ = consultation
-    with scoping.tenant(membership.organization_id):
-        return accounts.create_api_key(membership, name="tests")[1]
+    return key_of(membership)
+
+
+@pytest.fixture
+def liams_key(cast):
+    return key_of(cast.liam.membership)
 
 
 async def socket_with(key):
@@ -59,5 +69,30 @@ async def test_who_asks_hears_that_the_question_is_safe_before_anything_that_cam
     assert frames[0]["ack"] == 2
     assert frames[1:] == told, "The events that were held back come behind it, all of them."
     for socket in (asking, reading):
+        await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+        await socket.wait(timeout=5)
+
+
+async def test_who_may_read_a_conversation_no_longer_hears_nothing_more_of_it(consultation, key, liams_key):
+    membership, conversation = consultation
+
+    async def open_to(*to_roles):
+        with scoping.tenant(membership.organization_id):
+            await sync_to_async(conversations.open_to)(membership, conversation, to_roles=to_roles, user_ids=[])
+
+    await open_to("leader")
+    olive, liam = await socket_with(key), await socket_with(liams_key)
+    for socket in (olive, liam):
+        await say(socket, do="join", conversation=conversation.id, ref=1)
+        await heard(socket, until=lambda frame: "joined" in frame)
+    await open_to()
+    refused = await heard(liam, until=lambda frame: "error" in frame)
+    assert refused[-1]["error"]["code"] == "not_found"
+    await say(olive, do="send", conversation=conversation.id, text="Only mine?", client_id="one", ref=2)
+    await heard(olive, until=lambda frame: frame.get("message", {}).get("role") == "assistant")
+    assert await liam.receive_nothing(timeout=0.2)
+    await say(liam, do="send", conversation=conversation.id, text="Mine too?", client_id="two", ref=3)
+    assert (await heard(liam, until=lambda frame: frame.get("ref") == 3))[-1]["error"]["code"] == "not_found"
+    for socket in (olive, liam):
         await socket.send_input({"type": "websocket.disconnect", "code": 1000})
         await socket.wait(timeout=5)

@@ -220,7 +220,13 @@ async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page, worl
     world.upstream.behave(CODE + "\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[link](https://example.com/)")
     await page.set_viewport_size({"width": width, "height": height})
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    for address in (world.conversation, world.address(), world.address("chat/"), world.address("chat/new/")):
+    for address in (
+        world.conversation,
+        world.address(),
+        world.address("chat/"),
+        world.address("chat/new/"),
+        f"{world.conversation}readers/",
+    ):
         await page.goto(address)
         if address == world.conversation:
             await ask(page, "What do you see?")

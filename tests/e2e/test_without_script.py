@@ -121,6 +121,35 @@ async def test_rename_pin_archive_restore_delete(plain, world):
     assert gone.status == 404
 
 
+async def test_a_conversation_is_opened_to_a_colleague_and_closed_again(plain, world, browser):
+    await plain.goto(world.conversation)
+    await plain.locator(".room-head .menu > summary").click()
+    await plain.get_by_role("link", name="Who may read it").click()
+    await plain.get_by_label("People of Acme").fill("liam@acme.example, nobody@acme.example")
+    await plain.get_by_role("button", name="Save").click()
+    await expect(plain.get_by_text("Not a member of Acme: nobody@acme.example.")).to_be_visible()
+    await plain.get_by_label("People of Acme").fill("liam@acme.example")
+    await plain.get_by_role("button", name="Save").click()
+    await expect(plain.get_by_text("Who may read it has changed.")).to_be_visible()
+    await expect(plain.locator(".room-about")).to_contain_text("Shared")
+    theirs = await browser.new_context()
+    liam = await theirs.new_page()
+    await sign_in(liam, world.site, "liam@acme.example")
+    await liam.goto(world.conversation)
+    await expect(liam.get_by_label("Your question")).to_be_visible()
+    await expect(liam.get_by_role("link", name="Who may read it")).to_have_count(0)
+    assert (await liam.goto(f"{world.conversation}readers/")).status == 403
+    await liam.goto(world.conversation)
+    await plain.goto(f"{world.conversation}readers/")
+    await expect(plain.get_by_label("People of Acme")).to_have_value("liam@acme.example")
+    await plain.get_by_label("People of Acme").fill("")
+    await plain.get_by_role("button", name="Save").click()
+    await expect(plain.get_by_text("Only you can read it now.")).to_be_visible()
+    await expect(liam.get_by_text("This conversation is no longer there.")).to_be_visible()
+    assert (await liam.goto(world.conversation)).status == 404
+    await theirs.close()
+
+
 async def test_history_by_links(plain, world):
     fill(world, 120)
     await plain.goto(world.conversation)
