@@ -329,7 +329,7 @@ def _about(conversation: ConversationRecord, subjects: list[Any]) -> str:
 
 def _blank(role: MessageRole) -> dict[str, Any]:
     """What the page's script fills: the same template as every message, with nothing in it."""
-    return {"id": "", "role": role.value, "status": MessageStatus.SENT.value, "author": None, "error": None, "usage": None, "model": None}
+    return {"id": "", "role": role.value, "status": MessageStatus.SENT.value, "author": None, "error": None, "usage": None, "model": None, "feedback": None, "versions": 1}
 
 
 @require_POST
@@ -415,8 +415,6 @@ def versions(request: HttpRequest, membership: Membership, *, conversation: UUID
         conversation=talk.as_json(),
         answer=answer.as_json(),
         versions_shown=[version.as_json() for version in selectors.versions(answer)],
-        open_id=talk.id,
-        **_side(request, membership),
     )
 
 
