@@ -231,7 +231,13 @@ def versions(answer: MessageRecord) -> tuple[MessageRecord, ...]:
         .find({R.organization_id: answer.organization_id, R.message_id: answer.id, R.attempt: {"$lt": answer.attempt}})
         .sort(R.attempt, 1)
     )
-    same = {M.seq: answer.seq, M.role: answer.role, M.answer_to: answer.answer_to, M.created_at: answer.created_at, M.versions: answer.versions}
+    same = {
+        M.seq: answer.seq,
+        M.role: answer.role,
+        M.answer_to: answer.answer_to,
+        M.created_at: answer.created_at,
+        M.versions: answer.versions,
+    }
     return (*(MessageRecord.read({**raw, **same}) for raw in earlier), answer)
 
 

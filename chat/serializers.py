@@ -74,7 +74,9 @@ class NewFeedback(Strict):
 
     helpful = Flag(required=False, allow_null=True, help_text="Thumbs up or down; null takes it away.")
     rating = Number(required=False, allow_null=True, min_value=1, max_value=5, help_text="Stars; null takes them away.")
-    comment = Text(required=False, allow_null=True, allow_blank=True, max_length=COMMENT_LIMIT, help_text="Null takes it away, as blanks do.")
+    comment = Text(
+        required=False, allow_null=True, allow_blank=True, max_length=COMMENT_LIMIT, help_text="Null takes it away, as blanks do."
+    )
 
 
 class EventsQuery(Query):

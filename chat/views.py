@@ -329,7 +329,17 @@ def _about(conversation: ConversationRecord, subjects: list[Any]) -> str:
 
 def _blank(role: MessageRole) -> dict[str, Any]:
     """What the page's script fills: the same template as every message, with nothing in it."""
-    return {"id": "", "role": role.value, "status": MessageStatus.SENT.value, "author": None, "error": None, "usage": None, "model": None, "feedback": None, "versions": 1}
+    return {
+        "id": "",
+        "role": role.value,
+        "status": MessageStatus.SENT.value,
+        "author": None,
+        "error": None,
+        "usage": None,
+        "model": None,
+        "feedback": None,
+        "versions": 1,
+    }
 
 
 @require_POST

@@ -147,7 +147,7 @@ async def test_every_attempt_is_in_the_totals_even_one_that_was_not_counted_yet(
     membership, conversation = consultation
     taken = await turns.asubmit(membership, conversation, text="What are her strengths?", client_id="one")
     writing = asyncio.create_task(answers.produce(Call.to(taken.answer, conversation)))
-    while (answer := await now(membership, taken.answer)).status != MessageStatus.SENT:
+    while (answer := await now(membership, taken.answer)).status != MessageStatus.SENT:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
     assert answer.lease_token is not None, "Its figures are on their way."
     writing.cancel()  # as if its worker died

@@ -24,7 +24,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=8,
 )
-NAMES = sorted({"do", "ref", "conversation", "message", "text", "client_id", "after", "helpful", "rating", "comment", "$where", "organizationId"})
+NAMES = sorted(
+    {"do", "ref", "conversation", "message", "text", "client_id", "after", "helpful", "rating", "comment", "$where", "organizationId"}
+)
 FRAMES = st.dictionaries(st.sampled_from(NAMES), JSON, max_size=6) | st.fixed_dictionaries(
     {"do": st.sampled_from([*Do, "presence", "", "join ", "JOIN"])}, optional={name: JSON for name in NAMES if name != "do"}
 )
