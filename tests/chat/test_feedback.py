@@ -97,6 +97,22 @@ async def test_the_conversation_s_rating_is_the_average_of_its_answers(consultat
     assert await rating(consultation) == 1
 
 
+async def test_an_average_that_was_made_too_early_is_made_again(consultation, monkeypatch):
+    membership, _ = consultation
+    first, second = await answered(consultation), await answered(consultation, client_id="two")
+    count, comes = totals._average_rating, iter([5])
+
+    async def early(answer):
+        average = await count(answer)
+        if stars := next(comes, None):
+            await feedback.agive(membership, second, rating=stars)
+        return average
+
+    monkeypatch.setattr(totals, "_average_rating", early)
+    await feedback.agive(membership, first, rating=1)
+    assert await rating(consultation) == 3
+
+
 async def test_a_rating_goes_with_the_text_it_was_for(consultation):
     membership, _ = consultation
     answer = await answered(consultation)
