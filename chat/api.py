@@ -20,13 +20,15 @@ from chat.serializers import (
     MessageAnswer,
     MessagesQuery,
     NewConversation,
+    NewFeedback,
     NewMessage,
     SubmittedAnswer,
+    VersionsAnswer,
 )
 from chat.serializers import (
     Pin as PinBody,
 )
-from chat.services import conversations, turns
+from chat.services import conversations, feedback, turns
 from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
 
 LIST = "conversations"
@@ -218,3 +220,33 @@ class Retry(Endpoint):
     )
     def post(self, call: Call, message_id: UUID) -> Any:
         return turns.retry(call.membership, access.message_for(call.membership, message_id)).as_json()
+
+
+class Regenerate(Endpoint):
+    @operation(
+        summary="Have the newest answer written anew; what it said stays as a version",
+        answer=MessageAnswer,
+        refusals=(409, 429),
+        tags=["messages"],
+    )
+    def post(self, call: Call, message_id: UUID) -> Any:
+        return turns.regenerate(call.membership, access.message_for(call.membership, message_id)).as_json()
+
+
+class Versions(Endpoint):
+    @operation(summary="What an answer said each time it was written, oldest first", answer=VersionsAnswer, tags=["messages"])
+    def get(self, call: Call, message_id: UUID) -> Any:
+        answer = access.message_for(call.membership, message_id)
+        return {"results": [version.as_json() for version in selectors.versions(answer)]}
+
+
+class Feedback(Endpoint):
+    @operation(
+        summary="Say whether an answer helped: thumb, stars, comment; at least one of them",
+        answer=MessageAnswer,
+        body=NewFeedback,
+        refusals=(409,),
+        tags=["messages"],
+    )
+    def post(self, call: Call, message_id: UUID) -> Any:
+        return feedback.give(call.membership, access.message_for(call.membership, message_id), **call.body).as_json()

@@ -69,5 +69,11 @@ class ContentType(TextChoices):
     REPORT_REFERENCE = "report_reference", "Report reference"
 
 
+class RevisionReason(TextChoices):
+    """Why a message was given another text (D12)."""
+
+    REGENERATED = "regenerated", "Written again"
+
+
 RETRYABLE = (MessageStatus.INTERRUPTED, MessageStatus.ERROR, MessageStatus.CANCELLED)
 ON_THEIR_WAY = (MessageStatus.PENDING, MessageStatus.STREAMING)

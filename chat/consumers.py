@@ -18,7 +18,7 @@ from chat import access, events, frames, selectors
 from chat.events import Close, Do
 from chat.realtime.doorkeeper import doorkeeper
 from chat.realtime.hub import Listener, hub
-from chat.services import errors, turns
+from chat.services import errors, feedback, turns
 from config import loop, mongo
 from tenants import access as people
 from tenants.authentication import Credential, Principal
@@ -136,6 +136,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 await self._say({"ack": frame.ref, "message": answer.as_json()})
             case Do.RETRY:
                 answer = await turns.aretry(membership, await access.amessage_for(membership, given["message"]))
+                await self._say({"ack": frame.ref, "message": answer.as_json()})
+            case Do.REGENERATE:
+                answer = await turns.aregenerate(membership, await access.amessage_for(membership, given["message"]))
+                await self._say({"ack": frame.ref, "message": answer.as_json()})
+            case Do.FEEDBACK:
+                said = {name: value for name, value in given.items() if name != "message"}
+                answer = await feedback.agive(membership, await access.amessage_for(membership, given["message"]), **said)
                 await self._say({"ack": frame.ref, "message": answer.as_json()})
 
     async def _join(self, conversation_id: str, *, after: int | None, ref: Any) -> None:

@@ -28,6 +28,7 @@ from chat.choices import (
     Kind,
     MessageRole,
     MessageStatus,
+    RevisionReason,
     SubjectType,
 )
 from tenants.choices import Role
@@ -72,8 +73,8 @@ class Conversation(TenantDocument):
     estimated_cost = Decimal128Field(db_field="estimatedCost")
     average_response_time = FloatField(db_field="averageResponseTime", null=True)  # milliseconds
     answer_count = IntField(db_field="answerCount", default=0)  # what the average is over
-    counted_answers = ListField(StringField(), db_field="countedAnswers")  # the latest ones whose figures are in the totals
-    user_satisfaction_rating = IntField(db_field="userSatisfactionRating", null=True)
+    counted_answers = ListField(StringField(), db_field="countedAnswers")  # the latest attempts whose figures are in the totals
+    user_satisfaction_rating = FloatField(db_field="userSatisfactionRating", null=True)  # the average of its answers' ratings, 1 to 5
 
     client_id = StringField(db_field="clientId", null=True)
     created_at = DateTimeField(db_field="createdAt", required=True)
@@ -238,6 +239,7 @@ class Message(TenantDocument):
     status = StringField(choices=MessageStatus.values, required=True)
     error_details = EmbeddedDocumentField(ErrorDetails, db_field="errorDetails", null=True)
     feedback = EmbeddedDocumentField(Feedback, null=True)
+    versions = IntField(default=1, min_value=1)  # this text and the earlier ones, which are `MessageRevision`s
 
     created_at = DateTimeField(db_field="createdAt", required=True)
     updated_at = DateTimeField(db_field="updatedAt", required=True)
@@ -280,5 +282,40 @@ class Message(TenantDocument):
             },
             # The sweeper's look for answers that nobody works on.
             {"name": "lease", "fields": ["lease.expires_at"], "sparse": True},
+        ],
+    }
+
+
+class MessageRevision(TenantDocument):
+    """What a message said before it was given another text (D12). Fields that `Message` has, too, are as they were in it."""
+
+    message_id = StringField(db_field="messageId", required=True)
+    conversation_id = StringField(db_field="conversationId", required=True)
+    attempt = IntField(required=True, min_value=1)
+    reason = StringField(choices=RevisionReason.values, required=True)
+    revised_by = StringField(db_field="revisedBy", required=True)
+    revised_at = DateTimeField(db_field="revisedAt", required=True)
+
+    content = StringField()
+    content_type = StringField(db_field="contentType", choices=ContentType.values, required=True)
+    status = StringField(choices=MessageStatus.values, required=True)
+    queued_at = DateTimeField(db_field="queuedAt", null=True)
+    started_at = DateTimeField(db_field="startedAt", null=True)
+    ai_model = StringField(db_field="aiModel", null=True)
+    version = StringField(null=True)
+    finish_reason = StringField(db_field="finishReason", null=True)
+    ai_response_metadata = EmbeddedDocumentField(AiResponseMetadata, db_field="aiResponseMetadata", null=True)
+    referenced_employees = EmbeddedDocumentListField(ReferencedEmployee, db_field="referencedEmployees")
+    referenced_reports = EmbeddedDocumentListField(ReferencedReport, db_field="referencedReports")
+    structured_data = EmbeddedDocumentField(StructuredData, db_field="structuredData", null=True)
+    feedback = EmbeddedDocumentField(Feedback, null=True)
+    updated_at = DateTimeField(db_field="updatedAt", required=True)
+
+    meta = {
+        "collection": "message_revisions",
+        "auto_create_index": False,
+        "indexes": [
+            # The versions of a message, oldest first; each is kept once.
+            {"name": "version", "fields": ["organization_id", "message_id", "attempt"], "unique": True},
         ],
     }

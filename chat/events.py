@@ -27,6 +27,8 @@ class Do(StrEnum):
     SEND = "send"
     STOP = "stop"
     RETRY = "retry"
+    REGENERATE = "regenerate"
+    FEEDBACK = "feedback"
 
 
 class Close:

@@ -4,6 +4,7 @@ import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.conf import settings
 from chat.choices import ConsultationType, ConversationStatus
 from chat.selectors import InboxCursor
 from chat.services.conversations import SUBJECT_RULES, TITLE_LIMIT
+from chat.services.feedback import COMMENT_LIMIT
 from tenants.choices import Role
 
 CLIENT_ID_LIMIT = 100
@@ -104,6 +106,24 @@ class StartForm(QuestionForm):
     def chosen(self) -> list[str]:
         """The employees chosen so far, whether or not the form is complete."""
         return list(self["employees"].value() or [])
+
+
+class FeedbackForm(forms.Form):
+    """What somebody says of an answer: a thumb, or the panel's stars and comment. An empty value takes it away."""
+
+    helpful = forms.TypedChoiceField(
+        choices=[("true", "Helpful"), ("false", "Not helpful")], coerce=lambda value: value == "true", empty_value=None, required=False
+    )
+    rating = forms.IntegerField(min_value=1, max_value=5, required=False)
+    comment = forms.CharField(max_length=COMMENT_LIMIT, required=False)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was posted, of a form that is valid: what it did not have stays as it is."""
+        return {name: value for name, value in self.cleaned_data.items() if name in self.data}
+
+    def clean_comment(self) -> str | None:
+        return self.cleaned_data["comment"].replace("\r\n", "\n") or None
 
 
 class TitleForm(forms.Form):

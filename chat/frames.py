@@ -7,6 +7,7 @@ import orjson
 from django.conf import settings
 
 from chat.events import Do
+from chat.services.feedback import COMMENT_LIMIT
 
 
 class BadFrame(Exception):
@@ -34,12 +35,20 @@ class Frame:
 
 
 CONVERSATION = Field(str)
+KINDS = {str: "a text", int: "a whole number", bool: "true or false"}
 TABLE: dict[Do, dict[str, Field]] = {
     Do.JOIN: {"conversation": CONVERSATION, "after": Field(int, required=False, most=2**53)},
     Do.LEAVE: {"conversation": CONVERSATION},
     Do.SEND: {"conversation": CONVERSATION, "text": Field(str, most=settings.SOCKET_FRAME_LIMIT), "client_id": Field(str, most=100)},
     Do.STOP: {"message": Field(str)},
     Do.RETRY: {"message": Field(str)},
+    Do.REGENERATE: {"message": Field(str)},
+    Do.FEEDBACK: {
+        "message": Field(str),
+        "helpful": Field(bool, required=False),
+        "rating": Field(int, required=False, most=5),
+        "comment": Field(str, required=False, most=COMMENT_LIMIT),
+    },
 }
 
 
@@ -68,7 +77,7 @@ def read(text: str) -> Frame:
             if field.required:
                 raise BadFrame("missing_field", f"`{do}` needs the field `{name}`.", ref=ref)
         elif type(value) is not field.kind:
-            raise BadFrame("wrong_type", f"`{name}` is a {'text' if field.kind is str else 'whole number'}.", ref=ref)
+            raise BadFrame("wrong_type", f"`{name}` is {KINDS[field.kind]}.", ref=ref)
         elif isinstance(value, str) and not 0 < len(value) <= field.most:
             raise BadFrame("wrong_length", f"`{name}` has 1 to {field.most:,} characters.", ref=ref)
         elif isinstance(value, int) and not 0 <= value <= field.most:

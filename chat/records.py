@@ -37,6 +37,7 @@ class ConversationRecord:
     allowed_roles: tuple[str, ...]
     allowed_user_ids: tuple[str, ...]
     tokens_used: int
+    satisfaction_rating: float | None
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
@@ -62,6 +63,7 @@ class ConversationRecord:
             allowed_roles=tuple(scope.get("allowedRoles", ())),
             allowed_user_ids=tuple(scope.get("allowedUserIds", ())),
             tokens_used=raw.get("totalTokensUsed", 0),
+            satisfaction_rating=raw.get("userSatisfactionRating"),
             created_at=raw["createdAt"],
             updated_at=raw["updatedAt"],
             archived_at=raw.get("archivedAt"),
@@ -85,6 +87,7 @@ class ConversationRecord:
             },
             "message_count": self.message_count,
             "tokens_used": self.tokens_used,
+            "satisfaction_rating": self.satisfaction_rating,
             "last_message_at": _time(self.last_message_at),
             "created_at": _time(self.created_at),
             "updated_at": _time(self.updated_at),
@@ -122,6 +125,7 @@ class MessageRecord:
     error_code: str | None = None
     error_sentence: str | None = None
     feedback: dict[str, Any] | None = None
+    versions: int = 1
     queued_at: datetime | None = None
     stop_requested_at: datetime | None = None
     lease_token: str | None = field(default=None, repr=False)
@@ -161,6 +165,7 @@ class MessageRecord:
             error_code=error.get("errorCode"),
             error_sentence=error.get("errorMessage"),
             feedback=raw.get("feedback"),
+            versions=raw.get("versions", 1),
             queued_at=raw.get("queuedAt"),
             stop_requested_at=raw.get("stopRequestedAt"),
             lease_token=(raw.get("lease") or {}).get("token"),
@@ -178,13 +183,6 @@ class MessageRecord:
         usage = None
         if self.output_tokens is not None:
             usage = {"input_tokens": self.input_tokens, "output_tokens": self.output_tokens, "cost": self.cost}
-        feedback = None
-        if self.feedback is not None:
-            feedback = {
-                "helpful": self.feedback.get("isHelpful"),
-                "rating": self.feedback.get("rating"),
-                "comment": self.feedback.get("comment"),
-            }
         error = None
         if self.error_code is not None:
             error = {"code": self.error_code, "detail": self.error_sentence}
@@ -205,14 +203,23 @@ class MessageRecord:
             "confidence": self.confidence,
             "sources": list(self.sources),
             "attachments": [],
-            "feedback": feedback,
+            "feedback": self._feedback_as_json(),
             "error": error,
             "attempt": self.attempt,
+            "versions": self.versions,
             "answer_to": self.answer_to,
             "client_id": self.client_id,
             "created_at": _time(self.created_at),
             "edited_at": _time(self.edited_at),
         }
+
+    def _feedback_as_json(self) -> dict[str, Any] | None:
+        """What was said of the answer; None where nothing was, or all of it was taken away."""
+        given = self.feedback or {}
+        said = {"helpful": given.get("isHelpful"), "rating": given.get("rating"), "comment": given.get("comment")}
+        if all(value is None for value in said.values()):
+            return None
+        return {**said, "submitted_at": _time(given.get("submittedAt"))}
 
     def html(self) -> str:
         """The text rendered to the allow-list; empty while an answer is being written, since the reader renders what arrives."""

@@ -10,7 +10,7 @@ import orjson
 
 from chat import access
 from chat.choices import ON_THEIR_WAY, ConversationStatus, Kind
-from chat.documents import Conversation, Message
+from chat.documents import Conversation, Message, MessageRevision
 from chat.events import EventType
 from chat.realtime import stream
 from chat.records import ConversationRecord, MessageRecord
@@ -18,7 +18,7 @@ from config import mongo, redis
 from tenants import roles
 from tenants.models import Membership
 
-C, M = mongo.names(Conversation), mongo.names(Message)
+C, M, R = mongo.names(Conversation), mongo.names(Message), mongo.names(MessageRevision)
 
 PAGE = 50
 MOST = 200
@@ -219,6 +219,26 @@ def completed(rows: Iterable[MessageRecord], kept: Iterable[bytes]) -> list[Mess
             if len(value["text"]) > len(row.text) and value["status"] in ON_THEIR_WAY:
                 texts[row.id] = replace(row, text=value["text"])
     return list(texts.values())
+
+
+def versions(answer: MessageRecord) -> tuple[MessageRecord, ...]:
+    """The answer as it was, oldest first; the last one is the present. The answer came through the door. One query.
+
+    A revision whose answer was not written again after all (a crash lay in between) is of the present attempt, and no version.
+    """
+    earlier = (
+        mongo.collection(MessageRevision)
+        .find({R.organization_id: answer.organization_id, R.message_id: answer.id, R.attempt: {"$lt": answer.attempt}})
+        .sort(R.attempt, 1)
+    )
+    same = {
+        M.seq: answer.seq,
+        M.role: answer.role,
+        M.answer_to: answer.answer_to,
+        M.created_at: answer.created_at,
+        M.versions: answer.versions,
+    }
+    return (*(MessageRecord.read({**raw, **same}) for raw in earlier), answer)
 
 
 def kinds_offered() -> tuple[str, ...]:

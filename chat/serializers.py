@@ -4,6 +4,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from chat.choices import ConsultationType, ConversationStatus, Kind, MessageRole, MessageStatus, SubjectType
+from chat.services.feedback import COMMENT_LIMIT
 from config.api import PAGE_DEFAULT, PAGE_LIMIT, Flag, Id, Number, PageQuery, Query, Strict, Text, Word
 from tenants.choices import Role
 
@@ -75,6 +76,16 @@ class NewMessage(Strict):
     )
 
 
+class NewFeedback(Strict):
+    """At least one of the three; what is left out stays as it is."""
+
+    helpful = Flag(required=False, allow_null=True, help_text="Thumbs up or down; null takes it away.")
+    rating = Number(required=False, allow_null=True, min_value=1, max_value=5, help_text="Stars; null takes them away.")
+    comment = Text(
+        required=False, allow_null=True, allow_blank=True, max_length=COMMENT_LIMIT, help_text="Null takes it away, as blanks do."
+    )
+
+
 class EventsQuery(Query):
     after = Number(required=False, min_value=0, help_text="The last event number you have; `Last-Event-ID` says the same and wins.")
 
@@ -112,6 +123,7 @@ class ConversationAnswer(serializers.Serializer):
     access = ConversationAccessAnswer()
     message_count = serializers.IntegerField()
     tokens_used = serializers.IntegerField()
+    satisfaction_rating = serializers.FloatField(allow_null=True, help_text="The average of its answers' ratings, 1 to 5.")
     last_message_at = serializers.DateTimeField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -128,6 +140,7 @@ class FeedbackAnswer(serializers.Serializer):
     helpful = serializers.BooleanField(allow_null=True)
     rating = serializers.IntegerField(allow_null=True)
     comment = serializers.CharField(allow_null=True)
+    submitted_at = serializers.DateTimeField()
 
 
 class MessageErrorAnswer(serializers.Serializer):
@@ -155,6 +168,7 @@ class MessageAnswer(serializers.Serializer):
     feedback = FeedbackAnswer(allow_null=True)
     error = MessageErrorAnswer(allow_null=True)
     attempt = serializers.IntegerField()
+    versions = serializers.IntegerField(help_text="How many texts it has had, this one included.")
     answer_to = serializers.UUIDField(allow_null=True, help_text="The question that this answers.")
     client_id = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
@@ -166,3 +180,7 @@ class SubmittedAnswer(serializers.Serializer):
     answer = MessageAnswer(
         allow_null=True, help_text="The answer on its way: follow it by events, or read it again. Null where people talk among themselves."
     )
+
+
+class VersionsAnswer(serializers.Serializer):
+    results = MessageAnswer(many=True, help_text="The answer as it was, oldest first; the last one is the present.")

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -24,6 +25,7 @@ from chat.choices import ON_THEIR_WAY, ConsultationType, ConversationStatus, Mes
 from chat.forms import (
     CHOICES,
     EarlierForm,
+    FeedbackForm,
     FilterForm,
     FindForm,
     PinForm,
@@ -36,7 +38,7 @@ from chat.forms import (
 )
 from chat.realtime import limits
 from chat.records import ConversationRecord
-from chat.services import conversations, turns
+from chat.services import conversations, feedback, turns
 from chat.services.errors import ChatError, StoreAway
 from config import loop, mongo
 from tenants import access as people_access
@@ -290,6 +292,8 @@ def _conversation_page(
         messages_shown=[message.as_json() for message in shown],
         on_its_way=any(message.status in ON_THEIR_WAY for message in shown),
         may_send=may_write,
+        may_rate=roles.may(membership, "chat:message:feedback"),
+        comment_limit=feedback.COMMENT_LIMIT,
         may_change=is_theirs and roles.may(membership, "chat:conversation:update"),
         may_delete=is_theirs and roles.may(membership, "chat:conversation:delete"),
         names={str(subject.pk): subject.name for subject in subjects},
@@ -329,7 +333,17 @@ def _about(conversation: ConversationRecord, subjects: list[Any]) -> str:
 
 def _blank(role: MessageRole) -> dict[str, Any]:
     """What the page's script fills: the same template as every message, with nothing in it."""
-    return {"id": "", "role": role.value, "status": MessageStatus.SENT.value, "author": None, "error": None, "usage": None, "model": None}
+    return {
+        "id": "",
+        "role": role.value,
+        "status": MessageStatus.SENT.value,
+        "author": None,
+        "error": None,
+        "usage": None,
+        "model": None,
+        "feedback": None,
+        "versions": 1,
+    }
 
 
 @require_POST
@@ -338,10 +352,14 @@ def send(request: HttpRequest, membership: Membership, *, conversation: UUID) ->
     found = access.conversation_for(membership, conversation)
     form = QuestionForm(request.POST)
     if not form.is_valid():
-        problem = " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
         text = request.POST.get("text", "")
-        return _conversation_page(request, membership, found, problem=problem, text=text, status=400)
+        return _conversation_page(request, membership, found, problem=_problem(form), text=text, status=400)
     return _send(request, membership, found, **form.cleaned_data)
+
+
+def _problem(form: Form) -> str:
+    """What is wrong with a form, in one line."""
+    return " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
 
 
 def _send(request: HttpRequest, membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str) -> HttpResponse:
@@ -369,15 +387,49 @@ def retry(request: HttpRequest, membership: Membership, *, conversation: UUID, m
     return _wish(request, membership, message, turns.retry)
 
 
-def _wish(request: HttpRequest, membership: Membership, message: UUID, act: Callable[..., Any]) -> HttpResponse:
+@require_POST
+@member_page
+def regenerate(request: HttpRequest, membership: Membership, *, conversation: UUID, message: UUID) -> HttpResponse:
+    return _wish(request, membership, message, turns.regenerate)
+
+
+@require_POST
+@member_page
+def give_feedback(request: HttpRequest, membership: Membership, *, conversation: UUID, message: UUID) -> HttpResponse:
+    form = FeedbackForm(request.POST)
+    if not form.is_valid():
+        found = access.message_for(membership, message)
+        messages.error(request, _problem(form))
+        return redirect(_address(membership, found.conversation_id) + f"#m-{found.id}")
+    return _wish(request, membership, message, feedback.give, **form.given)
+
+
+def _wish(request: HttpRequest, membership: Membership, message: UUID, act: Callable[..., Any], **arguments: Any) -> HttpResponse:
     found = access.message_for(membership, message)
     try:
-        act(membership, found)
+        act(membership, found, **arguments)
     except StoreAway:
         raise
     except ChatError as error:
         messages.error(request, error.sentence)
     return redirect(_address(membership, found.conversation_id) + f"#m-{found.id}")
+
+
+@require_safe
+@member_page
+def versions(request: HttpRequest, membership: Membership, *, conversation: UUID, message: UUID) -> HttpResponse:
+    """What an answer said each time it was written."""
+    answer = access.message_for(membership, message)
+    talk = access.conversation_for(membership, answer.conversation_id)
+    return _render(
+        request,
+        membership,
+        "chat/versions.html",
+        here="conversation",
+        conversation=talk.as_json(),
+        answer=answer.as_json(),
+        versions_shown=[version.as_json() for version in selectors.versions(answer)],
+    )
 
 
 @require_POST

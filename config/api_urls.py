@@ -25,5 +25,8 @@ urlpatterns = [
     path("messages/<uuid:message_id>", chat.Message.as_view(), name="message"),
     path("messages/<uuid:message_id>/stop", chat.Stop.as_view(), name="stop"),
     path("messages/<uuid:message_id>/retry", chat.Retry.as_view(), name="retry"),
+    path("messages/<uuid:message_id>/regenerate", chat.Regenerate.as_view(), name="regenerate"),
+    path("messages/<uuid:message_id>/versions", chat.Versions.as_view(), name="versions"),
+    path("messages/<uuid:message_id>/feedback", chat.Feedback.as_view(), name="feedback"),
     re_path(r"^.*$", Unknown.as_view(), name="unknown"),
 ]

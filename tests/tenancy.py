@@ -17,6 +17,7 @@ ALLOWED_ACROSS = {
     "a worker renews all its leases at once": "one look at what it writes, by ids of its own; each is written by its organization",
     "the sweeper looks for answers that nobody works on": "whatever organization they are of; each is then moved on by its own",
     "the ledger of all organizations is compared with their answers": "reads the calls of answers; each names its organization",
+    "what the validator of an older version refuses is taken away, of everybody": "a migration is undone for the whole collection",
 }
 
 # Commands about collections, not documents.

@@ -55,6 +55,38 @@ class NothingToStop(ChatError):
     sentence = "Only an answer can be stopped."
 
 
+class NothingToRegenerate(ChatError):
+    code, http_status = "nothing_to_regenerate", 409
+    sentence = "Only a finished answer can be written again."
+
+
+class NotTheNewest(ChatError):
+    code, http_status = "not_the_newest", 409
+    sentence = "Only the newest answer of a conversation can be written again. Ask your question anew instead."
+
+
+class NothingToRate(ChatError):
+    code, http_status = "nothing_to_rate", 409
+    sentence = "Only an answer that has ended can be rated."
+
+
+class FeedbackMissing(ChatError):
+    code = "feedback_missing"
+    sentence = "Say whether it helped, give stars or write a comment."
+
+
+class RatingWrong(ChatError):
+    code, field = "rating_wrong", "rating"
+    sentence = "A rating is 1 to 5 stars."
+
+
+class CommentTooLong(ChatError):
+    code, field = "comment_too_long", "comment"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"The comment is too long. {limit:,} characters are the most.")
+
+
 class UnknownSubjects(ChatError):
     code, field = "unknown_employees", "subject_employee_ids"
     sentence = "One of the chosen employees does not exist or is not yours to see."

@@ -1,9 +1,9 @@
-"""What a conversation adds up to: its last message, its count, and what its answers took.
+"""What a conversation adds up to: its last message, its count, what its answers took and how they were rated.
 
 Writes are gathered, so that a busy process makes few of them. A place is written with the journal, which makes the message before it
 durable, too. The figures of an answer are not waited for by the journal: they may be lost with the process and are made again, since
-the answer's lease stays until they are in, the sweeper brings them in otherwise, and the conversation remembers which answers it
-has counted.
+the answer's lease stays until they are in, the sweeper brings them in otherwise, and the conversation remembers which answers
+it has counted: each attempt for itself, since each was paid for.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from bson.decimal128 import Decimal128
-from pymongo import UpdateOne
+from pymongo import ReturnDocument, UpdateOne
 
 from chat.choices import MessageStatus
-from chat.documents import Conversation, Message
-from chat.records import MessageRecord
+from chat.documents import Conversation, Feedback, Message
+from chat.records import ConversationRecord, MessageRecord
 from config import mongo
 
 log = logging.getLogger(__name__)
 
-C, M = mongo.names(Conversation), mongo.names(Message)
+C, M, F = mongo.names(Conversation), mongo.names(Message), mongo.names(Feedback)
 
-REMEMBERED = 100  # answers of a conversation that are known to be counted
+REMEMBERED = 100  # attempts at a conversation's answers that are known to be counted
 AGAIN_SECONDS = 0.5
 GATHER_SECONDS = 0.2  # that figures wait for those of other answers
 
@@ -49,11 +49,52 @@ async def note_end(answer: MessageRecord, *, now: datetime) -> None:
     """An answer has ended and everybody was told: its figures go into the conversation, once, and then its lease goes."""
     while True:
         try:
-            await keeper().ends.add((_counted(answer, now=now), _released(answer)))
+            await count_end(answer, now=now)
             return
         except mongo.AWAY as error:
             log.warning("MongoDB is away, the figures of answer %s wait: %s", answer.id, error)
             await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def count_end(answer: MessageRecord, *, now: datetime) -> None:
+    """The same, once: raises `mongo.AWAY` errors."""
+    await keeper().ends.add((_counted(answer, now=now), _released(answer)))
+
+
+async def count_ratings(answer: MessageRecord) -> ConversationRecord | None:
+    """A rating came, changed or went: the conversation's becomes the average of those its answers have now. Returns the
+    conversation where that changed it. Raises `mongo.AWAY` errors.
+
+    It is made from all of them each time, and whoever wrote one looks again: of many at once, the last to look is right.
+    """
+    conversations = mongo.async_collection(Conversation)
+    one = {C.organization_id: answer.organization_id, C.conversation_id: answer.conversation_id}
+    changed = None
+    while True:
+        rating = await _average_rating(answer)
+        raw = await conversations.find_one_and_update(
+            {**one, C.user_satisfaction_rating: {"$ne": rating}},
+            {"$set": {C.user_satisfaction_rating: rating}},
+            return_document=ReturnDocument.AFTER,
+        )
+        if raw is None:
+            return changed
+        changed = ConversationRecord.read(raw)
+
+
+async def _average_rating(answer: MessageRecord) -> float | None:
+    rating = f"{M.feedback}.{F.rating}"
+    rated = {
+        M.organization_id: answer.organization_id,
+        M.conversation_id: answer.conversation_id,
+        M.deleted_at: None,
+        rating: {"$type": "number"},
+    }
+    cursor = await mongo.async_collection(Message).aggregate(
+        [{"$match": rated}, {"$group": {"_id": None, "average": {"$avg": f"${rating}"}}}]
+    )
+    found = await cursor.to_list()
+    return found[0]["average"] if found else None
 
 
 def _counted(answer: MessageRecord, *, now: datetime) -> UpdateOne:
@@ -68,17 +109,17 @@ def _counted(answer: MessageRecord, *, now: datetime) -> UpdateOne:
     count, average = {"$ifNull": [f"${C.answer_count}", 0]}, {"$ifNull": [f"${C.average_response_time}", 0]}
     total = {"$add": [{"$multiply": [average, count]}, answer.response_time]}
     tokens = (answer.input_tokens or 0) + (answer.output_tokens or 0)
-    counted = {"$ifNull": [f"${C.counted_answers}", []]}
+    counted, attempt = {"$ifNull": [f"${C.counted_answers}", []]}, f"{answer.id}/{answer.attempt}"
     changes |= {
         C.answer_count: {"$add": [count, 1]},
         C.average_response_time: {"$divide": [total, {"$add": [count, 1]}]},
         C.total_tokens_used: {"$add": [{"$ifNull": [f"${C.total_tokens_used}", 0]}, tokens]},
-        C.counted_answers: {"$slice": [{"$concatArrays": [counted, [answer.id]]}, -REMEMBERED]},
+        C.counted_answers: {"$slice": [{"$concatArrays": [counted, [attempt]]}, -REMEMBERED]},
     }
     if answer.cost is not None:
         cost = {"$ifNull": [f"${C.estimated_cost}", Decimal128("0")]}
         changes[C.estimated_cost] = {"$add": [cost, Decimal128(answer.cost)]}
-    return UpdateOne({**conversation, C.counted_answers: {"$ne": answer.id}}, [{"$set": changes}])
+    return UpdateOne({**conversation, C.counted_answers: {"$ne": attempt}}, [{"$set": changes}])
 
 
 def _released(answer: MessageRecord) -> UpdateOne:

@@ -1,4 +1,4 @@
-"""A turn's beginning and its wishes: submit a question, stop an answer, try one again.
+"""A turn's beginning and its wishes: submit a question, stop an answer, try one again or have it written anew.
 
 1. The question and its pending answer are inserted at the next contiguous places, in one write. The pending answer *is* the job.
 2. Events announce both and a worker is called, in one pipeline. Beside it the conversation's count moves on, in a journaled write that
@@ -24,7 +24,7 @@ from chat.documents import Conversation, Message
 from chat.realtime import keys, limits, stream
 from chat.realtime.calls import Call
 from chat.records import ConversationRecord, MessageRecord
-from chat.services import errors, totals
+from chat.services import errors, revisions, totals
 from config import loop, mongo, redis
 from config.failpoints import failpoint
 from tenants import roles
@@ -123,6 +123,7 @@ def as_accepted(answer: MessageRecord) -> MessageRecord:
         error_code=None,
         error_sentence=None,
         feedback=None,
+        versions=1,
         edited_at=None,
     )
 
@@ -170,13 +171,86 @@ async def aretry(membership: Membership, answer: MessageRecord, *, now: datetime
     if not answer.is_answer or answer.status not in RETRYABLE:
         raise errors.NothingToRetry
     await limits.take(user_id=str(membership.user_id), role=membership.role)
-    raw = await mongo.async_collection(Message).find_one_and_update(
+    pending = await _next_attempt(membership, answer, now=now, where={M.status: {"$in": [status.value for status in RETRYABLE]}})
+    if pending is None:
+        raise errors.NothingToRetry
+    failpoint("retry.recorded")
+    return await _set_off(pending)
+
+
+def retry(membership: Membership, answer: MessageRecord) -> MessageRecord:
+    return loop.run(aretry(membership, answer))
+
+
+async def aregenerate(membership: Membership, answer: MessageRecord, *, now: datetime | None = None) -> MessageRecord:
+    """Has a finished answer written anew, as the next attempt, with this person's rights. What it said stays as a version.
+
+    1. What it says is kept as a revision; kept twice, it is there once.
+    2. It becomes pending, by compare-and-swap on what was kept. Where a crash lies in between, nobody is shown that revision.
+
+    Raises `Forbidden`, `LimitReached`, `NotTheNewest` for an answer that others follow, and `NothingToRegenerate` for whatever is no
+    finished answer; of two who press at once, the second gets it too.
+    """
+    await roles.refresh()
+    roles.require(membership, "chat:message:send")
+    now = now or timezone.now()
+    if not answer.is_answer or answer.status != MessageStatus.SENT:
+        raise errors.NothingToRegenerate
+    if not await _is_newest(answer):
+        raise errors.NotTheNewest
+    await limits.take(user_id=str(membership.user_id), role=membership.role)
+    pending = None
+    while pending is None:
+        raw = await _finished(answer)
+        if raw is None:
+            raise errors.NothingToRegenerate
+        ended = MessageRecord.read(raw)
+        if ended.lease_token is not None:  # its figures are not in yet, and the next attempt takes its lease
+            await totals.count_end(ended, now=now)
+        await revisions.keep(raw, by=membership, now=now)
+        failpoint("regenerate.kept")
+        unchanged = {M.status: MessageStatus.SENT.value, M.updated_at: raw[M.updated_at]}
+        pending = await _next_attempt(membership, ended, now=now, where=unchanged, changes={M.versions: ended.versions + 1})
+    failpoint("regenerate.recorded")
+    return await _set_off(pending)
+
+
+def regenerate(membership: Membership, answer: MessageRecord) -> MessageRecord:
+    return loop.run(aregenerate(membership, answer))
+
+
+async def _is_newest(answer: MessageRecord) -> bool:
+    newest = await mongo.async_collection(Message).find_one(
+        {
+            M.organization_id: answer.organization_id,
+            M.conversation_id: answer.conversation_id,
+            M.role: MessageRole.ASSISTANT.value,
+            M.deleted_at: None,
+        },
+        {M.message_id: 1},
+        sort=[(M.seq, -1)],
+    )
+    return newest is not None and newest[M.message_id] == answer.id
+
+
+async def _finished(answer: MessageRecord) -> dict | None:
+    """The answer as it is stored now; None where it is not this attempt's end any more."""
+    return await mongo.async_collection(Message).find_one(
         {
             M.organization_id: answer.organization_id,
             M.message_id: answer.id,
-            M.status: {"$in": [status.value for status in RETRYABLE]},
+            M.status: MessageStatus.SENT.value,
             M.attempt: answer.attempt,
-        },
+        }
+    )
+
+
+async def _next_attempt(
+    membership: Membership, answer: MessageRecord, *, now: datetime, where: dict, changes: dict | None = None
+) -> MessageRecord | None:
+    """Makes the answer pending again with this person's rights; None where it is another attempt by now, or not as `where` says."""
+    raw = await mongo.async_collection(Message).find_one_and_update(
+        {M.organization_id: answer.organization_id, M.message_id: answer.id, M.attempt: answer.attempt, **where},
         {
             "$set": {
                 M.status: MessageStatus.PENDING.value,
@@ -189,23 +263,33 @@ async def aretry(membership: Membership, answer: MessageRecord, *, now: datetime
                 M.queued_at: now,
                 M.updated_at: now,
                 M.lease: _waiting(now),
+                **(changes or {}),
             },
             "$unset": dict.fromkeys(
-                (M.error_details, M.stop_requested_at, M.finish_reason, M.ai_model, M.ai_response_metadata, M.started_at), ""
+                (
+                    M.error_details,
+                    M.stop_requested_at,
+                    M.finish_reason,
+                    M.ai_model,
+                    M.ai_response_metadata,
+                    M.started_at,
+                    M.feedback,
+                ),
+                "",
             ),
         },
         return_document=ReturnDocument.AFTER,
     )
-    if raw is None:
-        raise errors.NothingToRetry
-    failpoint("retry.recorded")
-    record = MessageRecord.read(raw)
-    await stream.announce([events.message(record.as_json())], call=await call_to(record))
-    return record
+    return None if raw is None else MessageRecord.read(raw)
 
 
-def retry(membership: Membership, answer: MessageRecord) -> MessageRecord:
-    return loop.run(aretry(membership, answer))
+async def _set_off(pending: MessageRecord) -> MessageRecord:
+    """Announces an answer that is pending again and calls a worker. The rating of what it said before is gone from the average."""
+    drafts = [events.message(pending.as_json())]
+    if (rated := await totals.count_ratings(pending)) is not None:
+        drafts.append(events.conversation(rated.as_json()))
+    await stream.announce(drafts, call=await call_to(pending))
+    return pending
 
 
 async def call_to(answer: MessageRecord, *, unheard_of: bool = False) -> Call:

@@ -103,6 +103,19 @@ def said_left(limit: dict[str, Any]) -> str:
 
 
 @register.filter
+def rating(feedback: dict[str, Any] | None) -> str:
+    """What opens the stars: how many were given, if any. The page's script says the same (`feedback.js`)."""
+    stars = (feedback or {}).get("rating")
+    return f"Rated {stars} of 5" if stars else "Rate"
+
+
+@register.filter
+def average(rating: float | None) -> str:
+    """How a conversation's answers were rated. The page's script says the same (`conversation.js`)."""
+    return "" if rating is None else f"Rated {rating:.1f} of 5"
+
+
+@register.filter
 def source_name(source: str, names: dict[str, str]) -> str:
     """What an answer rests on, by name where it is a record of somebody the reader may see. `thread.js` says the same."""
     kind, _, key = source.partition(":")

@@ -50,6 +50,7 @@ def test_a_consultation_starts_and_has_the_contract_s_shape(cast, olive):
         "access": {"private": True, "roles": [], "users": []},
         "message_count": 0,
         "tokens_used": 0,
+        "satisfaction_rating": None,
         "archived_at": None,
     }
 

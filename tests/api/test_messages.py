@@ -65,6 +65,7 @@ def test_a_question_is_taken_and_its_answer_is_on_its_way(cast, olive, talk):
         "feedback": None,
         "error": None,
         "attempt": 1,
+        "versions": 1,
         "answer_to": None,
         "client_id": "c-1",
         "edited_at": None,

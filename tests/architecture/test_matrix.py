@@ -73,6 +73,9 @@ GET    /api/v1/conversations/{conversation_id}/events                  401   401
 GET    /api/v1/messages/{message_id}                                   401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/messages/{message_id}/stop                              401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/messages/{message_id}/retry                             401   401   200   200   404   404   404   404   404   403
+POST   /api/v1/messages/{message_id}/regenerate                        401   401   409   409   404   404   404   404   404   403
+GET    /api/v1/messages/{message_id}/versions                          401   401   200   200   404   404   404   404   404   403
+POST   /api/v1/messages/{message_id}/feedback                          401   401   200   200   404   404   404   404   404   403
 
 GET    /                                                             login login   302 login   302   302   302   302   302   200
 GET    /o/<slug:organization>/                                       login login   200 login   200   200   200   200   404   404
@@ -86,6 +89,9 @@ POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/s
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/retry/ login login 302 login 404 404 404 404 404 404
 GET    /o/<slug:organization>/chat/<uuid:conversation>/readers/      login login   200 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/readers/      login login   302 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/regenerate/ login login 302 login 404 404 404 404 404 404
+GET    /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/versions/ login login 200 login 404 404 404 404 404 404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/feedback/ login login 302 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/rename/       login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/pin/          login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/archive/      login login   302 login   404   404   404   404   404   404
@@ -97,6 +103,8 @@ FRAME  leave                                                        closed close
 FRAME  send                                                         closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  stop                                                         closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  retry                                                        closed closed  yes   yes 404 404 404 404 closed closed
+FRAME  regenerate                   closed closed nothing_to_regenerate nothing_to_regenerate 404 404 404 404 closed closed
+FRAME  feedback                                                     closed closed  yes   yes 404 404 404 404 closed closed
 """
 
 # Not ours to list address by address; each has a test of its own below or in its app's tests.
@@ -118,6 +126,9 @@ BODIES: dict[str, Any] = {
     "POST /o/<slug:organization>/chat/<uuid:conversation>/send/": {"text": "Hello.", "client_id": "matrix"},
     "POST /o/<slug:organization>/chat/<uuid:conversation>/rename/": {"title": "Renamed"},
     "POST /o/<slug:organization>/chat/<uuid:conversation>/pin/": {"on": "true"},
+    "POST /api/v1/messages/{message_id}/feedback": {"helpful": True, "rating": 4, "comment": "Clear."},
+    "POST /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/feedback/": {"helpful": "true", "rating": "4"},
+    "FRAME feedback": {"rating": 4},
     "FRAME send": {"text": "Hello.", "client_id": "matrix"},
 }
 

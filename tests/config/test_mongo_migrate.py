@@ -6,7 +6,11 @@ from types import SimpleNamespace
 import pytest
 from django.core.management import CommandError, call_command
 
+from chat.services import turns
 from config import mongo, mongo_runner, mongo_schema
+from tests.chat.conftest import cast, consultation
+
+__all__ = ["cast", "consultation"]
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -86,3 +90,17 @@ def test_an_unknown_version_is_a_sentence():
 def test_a_document_that_does_not_fit_is_refused_by_mongodb():
     with pytest.raises(Exception, match="failed validation"):
         mongo.database()["chat_messages"].insert_one({"organizationId": "01a201d0-d4a2-70aa-b5ba-9167c919e8af", "role": "boss"})
+
+
+def test_a_version_back_what_was_rated_and_written_again_can_still_be_written(consultation):
+    membership, conversation = consultation
+    one = {"organizationId": conversation.organization_id, "conversationId": conversation.id}
+    database = mongo.database()
+    said = turns.submit(membership, conversation, text="Twice?", client_id="one")
+    database["chat_messages"].update_one({**one, "messageId": said.answer.id}, {"$set": {"versions": 2}})
+    database["chat_conversations"].update_one(one, {"$set": {"userSatisfactionRating": 3.5}})
+    run("--to", "0001")
+    assert database["chat_messages"].update_one({**one, "messageId": said.answer.id}, {"$set": {"content": "Yes."}}).modified_count
+    assert database["chat_conversations"].update_one(one, {"$set": {"title": "Older"}}).modified_count
+    assert database["chat_conversations"].find_one(one)["userSatisfactionRating"] == 4
+    assert "message_revisions" not in database.list_collection_names()

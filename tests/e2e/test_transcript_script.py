@@ -136,3 +136,12 @@ async def test_lengths_are_code_points(scripts):
         TEXT,
     )
     assert count == [len(TEXT), TEXT[7:], 1, 0], json.dumps(count)
+
+
+async def test_an_attempt_that_is_announced_behind_the_next_one_is_not_shown_again(scripts):
+    def whole(n, attempt, status):
+        return {"conversation": "c", "n": n, "event": "message", "message": {**MESSAGE, "attempt": attempt, "status": status}}
+
+    steps = [whole(1, 2, "pending"), whole(2, 1, "sent"), delta(3, 0, TEXT, attempt=2)]
+    result = await replay(scripts, steps)
+    assert result == {"said": ["message", "nothing", "delta"], "text": TEXT, "status": "streaming", "n": 3}

@@ -24,7 +24,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=8,
 )
-NAMES = sorted({"do", "ref", "conversation", "message", "text", "client_id", "after", "$where", "organizationId"})
+NAMES = sorted(
+    {"do", "ref", "conversation", "message", "text", "client_id", "after", "helpful", "rating", "comment", "$where", "organizationId"}
+)
 FRAMES = st.dictionaries(st.sampled_from(NAMES), JSON, max_size=6) | st.fixed_dictionaries(
     {"do": st.sampled_from([*Do, "presence", "", "join ", "JOIN"])}, optional={name: JSON for name in NAMES if name != "do"}
 )
@@ -134,6 +136,12 @@ BAD = {
     "too large": (json.dumps({"do": "leave", "conversation": "x", "ref": "y" * 70_000}), "frame_too_big"),
     "too large in bytes alone": (json.dumps({"do": "leave", "ref": "🙂" * 20_000}, ensure_ascii=False), "frame_too_big"),
     "half a letter": ('{"do": "leave", "conversation": "\\ud800"}', ("malformed", "not_found")),
+    "no feedback at all": ('{"do": "feedback", "message": "%(message)s"}', "feedback_missing"),
+    "a number for a thumb": ('{"do": "feedback", "message": "x", "helpful": 1}', "wrong_type"),
+    "true for stars": ('{"do": "feedback", "message": "x", "rating": true}', "wrong_type"),
+    "six stars": ('{"do": "feedback", "message": "x", "rating": 6}', "out_of_range"),
+    "no star, which is said by null": ('{"do": "feedback", "message": "%(message)s", "rating": 0}', "rating_wrong"),
+    "a comment too long": (json.dumps({"do": "feedback", "message": "x", "comment": "x" * 2_001}), "wrong_length"),
     "a path for an id": ('{"do": "join", "conversation": "../../etc/passwd"}', "not_found"),
     "nobody's id": (json.dumps({"do": "join", "conversation": str(uuid.uuid4())}), "not_found"),
     "blanks for a question": ('{"do": "send", "conversation": "%(conversation)s", "client_id": "c", "text": "  "}', "text_missing"),
@@ -145,11 +153,12 @@ BAD = {
 
 
 def test_every_bad_frame_is_told_what_is_wrong_and_the_socket_lives_on(desk: Desk, key: str):
+    written, _ = run(desk.turn("A message"))
     before = everything()
 
     async def scenario(tab: Tab) -> None:
         for name, (text, code) in BAD.items():
-            said = await tab.answer(text=text.replace("%(conversation)s", desk.conversation.id))
+            said = await tab.answer(text=text.replace("%(conversation)s", desk.conversation.id).replace("%(message)s", written.id))
             assert "error" in said, (name, said)
             assert said["error"]["code"] in ((code,) if isinstance(code, str) else code), (name, said)
             assert said["error"]["detail"].endswith("."), (name, said)
@@ -166,6 +175,7 @@ def test_an_operator_in_any_field_matches_nothing(do: Do, desk: Desk, key: str):
     written, _ = run(desk.turn("A message that could be matched"))
     before = everything()
     given = {"conversation": desk.conversation.id, "message": written.id, "text": "text", "client_id": "id", "after": 1}
+    given |= {"helpful": True, "rating": 4, "comment": "Clear."}
 
     async def scenario(tab: Tab) -> None:
         for field in frames.TABLE[do]:
@@ -177,11 +187,11 @@ def test_an_operator_in_any_field_matches_nothing(do: Do, desk: Desk, key: str):
                 if frames.TABLE[do][field].kind is str and field != "text":
                     # The same, smuggled in as a text: an id is compared, never interpreted.
                     said = await tab.ask({"do": do, **right, field: json.dumps(operator)[:60], "ref": "r"})
-                    assert "error" in said or field == "client_id", (field, operator, said)
+                    assert "error" in said or field in ("client_id", "comment"), (field, operator, said)
         await tab.lives(desk.conversation.id)
 
     over_a_socket(key, scenario)
-    if do != Do.SEND:  # as a client_id any text will do
+    if do not in (Do.SEND, Do.FEEDBACK):  # as a client_id and as a comment any text will do
         assert everything() == before
 
 
@@ -198,6 +208,8 @@ def test_another_organizations_messages_do_not_exist(desk: Desk, cast, key: str)
                 {"do": "send", "conversation": desk.conversation.id, "client_id": "x", "text": "x"},
                 {"do": "stop", "message": written.id},
                 {"do": "retry", "message": written.id},
+                {"do": "regenerate", "message": written.id},
+                {"do": "feedback", "message": written.id, "helpful": True},
             ):
                 said = await tab.ask({**frame, "ref": 7})
                 assert (said["error"]["code"], said["ref"]) == ("not_found", 7)

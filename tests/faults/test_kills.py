@@ -141,6 +141,54 @@ async def web_dies_while_retrying(turn: Turn, point: str) -> None:
     assert (answer["status"], answer["text"], answer["attempt"]) == ("sent", TEXT, 2)
 
 
+async def answered(turn: Turn, text: str) -> dict:
+    await turn.page.send(text)
+    await turn.page.until(lambda: turn.page.answer() and turn.page.answer()["status"] == "sent")
+    return turn.page.answer()
+
+
+async def versions(turn: Turn, answer: dict) -> list[dict]:
+    status, body, _ = await turn.house.get(f"messages/{answer['id']}/versions", web="web-b")
+    assert status == 200, body
+    return body["results"]
+
+
+async def web_dies_while_regenerating(turn: Turn, point: str) -> None:
+    """Before the swap the answer is what it was and has no version; it can be asked for again. Behind it, it is written anew."""
+    text = question(point)
+    answer = await answered(turn, text)
+    turn.house.processes.arm("web-a", point)
+    with pytest.raises(ConnectionError):
+        await turn.page.request(do="regenerate", message=answer["id"])
+    await turn.dies("web-a")
+    if point == "regenerate.kept":
+        assert exactly_once(await turn.ends(), text) == answer
+        assert await versions(turn, answer) == [answer]
+        status, body, _ = await turn.house.post(f"messages/{answer['id']}/regenerate", web="web-b")
+        assert status == 200, body
+        turn.from_now()
+    again = exactly_once(await turn.ends(), text)
+    assert (again["status"], again["text"], again["attempt"], again["versions"]) == ("sent", TEXT, 2, 2)
+    assert await versions(turn, answer) == [{**answer, "versions": 2}, again]
+
+
+async def web_dies_while_rating(turn: Turn, point: str) -> None:
+    """The rating is kept; said again, as whoever heard no acknowledgement does, it is in the average and everybody hears it."""
+    text = question(point)
+    answer = await answered(turn, text)
+    turn.house.processes.arm("web-a", point)
+    with pytest.raises(ConnectionError):
+        await turn.page.request(do="feedback", message=answer["id"], rating=4)
+    await turn.dies("web-a")
+    assert exactly_once(await turn.fetched(), text)["feedback"]["rating"] == 4
+    status, body, _ = await turn.house.post(f"messages/{answer['id']}/feedback", {"rating": 4}, web="web-b")
+    assert (status, body["feedback"]["rating"]) == (200, 4)
+    turn.from_now()
+    assert exactly_once(await turn.ends(), text)["feedback"]["rating"] == 4
+    _, conversation, _ = await turn.house.get(f"conversations/{turn.conversation_id}", web="web-b")
+    assert conversation["satisfaction_rating"] == 4
+
+
 SCENARIOS: dict[str, Callable[[Turn, str], Awaitable[None]]] = {
     "turn.limited": web_dies,
     "turn.inserted": web_dies,
@@ -157,12 +205,15 @@ SCENARIOS: dict[str, Callable[[Turn, str], Awaitable[None]]] = {
     "sweep.released": sweeper_dies,
     "stop.recorded": web_dies_while_stopping,
     "retry.recorded": web_dies_while_retrying,
+    "regenerate.kept": web_dies_while_regenerating,
+    "regenerate.recorded": web_dies_while_regenerating,
+    "feedback.recorded": web_dies_while_rating,
 }
 
 
 @pytest.mark.parametrize("point", failpoints.DECLARED)
 async def test_death_here_loses_nothing_and_answers_nothing_twice(turn: Turn, point: str):
-    process = {"turn": "web-a", "stop": "web-a", "retry": "web-a"}.get(point.partition(".")[0], "worker")
+    process = "web-a" if point.partition(".")[0] in ("turn", "stop", "retry", "regenerate", "feedback") else "worker"
     await SCENARIOS[point](turn, point)
     assert point in turn.house.processes.passed(process)
     # A turn after that finds everything in order.

@@ -4,6 +4,7 @@ import { showTimes } from "../tenants/page.js";
 import "./inbox.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
+import { listenToFeedback } from "./feedback.js";
 import { Outbox } from "./outbox.js";
 import { Away, Connection, Refused } from "./socket.js";
 import { Thread } from "./thread.js";
@@ -126,6 +127,9 @@ function showConversation(value) {
   const title = value.title.startsWith(sort) ? value.title.slice(sort.length) : value.title;
   find("title").textContent = title;
   document.title = `${title} · Parley`;
+  const rating = find("satisfaction");
+  rating.hidden = value.satisfaction_rating === null;
+  rating.textContent = rating.hidden ? "" : `Rated ${value.satisfaction_rating.toFixed(1)} of 5`;
   const row = rowOfList()?.querySelector('[data-slot="title"]');
   if (row) row.textContent = title;
   if (value.status === "deleted") location.assign(document.querySelector(".room-back").href);
@@ -343,16 +347,42 @@ function acknowledge(clientId) {
   thread.forgetWaiting(clientId);
 }
 
-async function wish(verb, id) {
+/** Asks for something to be done with an answer; resolves with whether it was. */
+async function wish(verb, id, fields = {}) {
   showProblem("");
+  let isDone = false;
   try {
-    const answer = await ask({ do: verb, message: id }, `messages/${id}/${verb}`);
+    const answer = await ask({ do: verb, message: id, ...fields }, `messages/${id}/${verb}`, fields);
     const message = answer.message ?? (answer.id ? answer : null);
     if (message) for (const each of transcript.add([message])) showMessage(each);
+    isDone = true;
   } catch (error) {
     showProblem(error instanceof Refused ? error.message : "Parley cannot be reached just now. Try again.");
   }
   showControls();
+  return isDone;
+}
+
+const VERBS = ["stop", "retry", "regenerate"];
+
+async function giveFeedback(id, said) {
+  const isKept = await wish("feedback", id, said);
+  find("said").textContent = isKept ? "Your feedback is saved." : "";
+  return isKept;
+}
+
+/** Shows the version before or behind the one of an answer that is shown. */
+async function step(id, by) {
+  const { place, count } = thread.placeOf(id);
+  const wanted = place + by;
+  if (wanted < 1 || wanted > count) return;
+  try {
+    const { results } = await request(`messages/${id}/versions`);
+    thread.showVersion(results[wanted - 1], wanted);
+    find("said").textContent = `Version ${wanted} of ${results.length}${wanted < results.length ? ", an earlier one" : ""}.`;
+  } catch {
+    showProblem("The versions of this answer could not be fetched. Try again.");
+  }
 }
 
 function stopLatest() {
@@ -384,11 +414,14 @@ function begin() {
   if (form) composer = new Composer(form, { draftKey: `parley:draft:${user}:${conversation}`, send, stop: stopLatest });
   find("stop-latest")?.addEventListener("click", stopLatest);
   room.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-stop], [data-retry]");
+    const button = event.target.closest("[data-stop], [data-retry], [data-regenerate], [data-step]");
     if (!button) return;
     event.preventDefault();
-    wish(button.matches("[data-stop]") ? "stop" : "retry", button.closest(".message").dataset.message);
+    const { message } = button.closest(".message").dataset;
+    if (button.dataset.step) step(message, Number(button.dataset.step));
+    else wish(VERBS.find((verb) => verb in button.dataset), message);
   });
+  listenToFeedback(room, giveFeedback);
   find("earlier")?.addEventListener("click", (event) => {
     event.preventDefault();
     showEarlier();

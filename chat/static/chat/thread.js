@@ -2,11 +2,20 @@
 
 import { showTimes } from "../tenants/page.js";
 import { copy, dress } from "./code.js";
+import { showFeedback } from "./feedback.js";
 import { StreamedMarkdown } from "./markdown.js";
 import { isOnItsWay } from "./transcript.js";
 
 const NEAR = 64; // pixels from the end that still count as being there
 const PATIENCE = 4; // an open block that took long to draw is drawn again after this many times as long
+
+// The buttons that post a wish, with the last part of its address.
+const WISHES = [
+  ["[data-stop]", "stop"],
+  ["[data-retry]", "retry"],
+  ["[data-regenerate]", "regenerate"],
+  ["[data-helpful]", "feedback"],
+];
 
 /** What there is to say about a message that did not end well; `pages.py` says the same. */
 function stateOf({ status, error }) {
@@ -38,7 +47,7 @@ export class Thread {
   #latest;
   #user;
   #names;
-  #views = new Map(); // message id → {element, text, status, stream}
+  #views = new Map(); // message id → {element, text, status, stream, earlier: the version that is shown in its place}
   #waiting = new Map(); // client id → element of a question that is on its way
   #fresh = new Map(); // message id → text not yet drawn
   #frame = 0;
@@ -85,12 +94,29 @@ export class Thread {
       if (view.text !== message.text) slot(element, "body").textContent = message.text;
     } else if (isOnItsWay(message)) {
       this.#showStream(view, message, before);
-    } else if (view.stream || before.text !== message.text || before.status !== message.status) {
+    } else if (view.stream || view.earlier || before.text !== message.text || before.status !== message.status) {
       this.#showSettled(view, message);
     }
     view.text = message.text;
     view.status = message.status;
     this.#showFacts(element, message);
+    this.#showPlace(view, message.versions, message.versions);
+  }
+
+  /** Shows what an answer said at a place among its versions, from 1; the last of them is the present. */
+  showVersion(version, place) {
+    const view = this.#views.get(version.id);
+    if (!view || isOnItsWay(view)) return;
+    this.#showSettled(view, version);
+    this.#showFacts(view.element, version);
+    this.#showPlace(view, place, version.versions);
+    if (place < version.versions) view.earlier = version;
+  }
+
+  /** The place of the version of an answer that is shown, and how many there are. */
+  placeOf(id) {
+    const { element } = this.#views.get(id);
+    return { place: Number(element.dataset.place), count: Number(element.dataset.versions) };
   }
 
   /** Takes more text of an answer; drawn with the next frame. */
@@ -153,9 +179,11 @@ export class Thread {
   // Messages ----------------------------------------------------------------------------------------------------------
 
   #adopt(element) {
-    const view = { element, text: element.dataset.text, status: element.dataset.status, stream: null };
+    const view = { element, text: element.dataset.text, status: element.dataset.status, stream: null, earlier: null };
     delete element.dataset.text;
     for (const button of element.querySelectorAll("[data-copy]")) button.hidden = false;
+    const versions = Number(element.dataset.versions);
+    this.#showPlace(view, versions, versions);
     this.#views.set(element.dataset.message, view);
     this.#dress(element);
     if (isOnItsWay(view)) {
@@ -178,14 +206,16 @@ export class Thread {
     Object.assign(element.dataset, { message: message.id, seq: message.seq, role: message.role, status: message.status });
     element.dataset.attempt = message.attempt;
     delete element.dataset.text;
-    for (const [name, verb] of [["[data-stop]", "stop"], ["[data-retry]", "retry"]]) {
-      element.querySelector(name)?.setAttribute("formaction", `${location.pathname}messages/${message.id}/${verb}/`);
+    const address = `${location.pathname}messages/${message.id}/`;
+    for (const [name, verb] of WISHES) {
+      for (const button of element.querySelectorAll(name)) button.setAttribute("formaction", `${address}${verb}/`);
     }
+    element.querySelector("[data-feedback]")?.setAttribute("action", `${address}feedback/`);
     slot(element, "author").textContent = this.#author(message);
     setTime(element, message.created_at);
     const next = [...this.#list.children].find((other) => !other.dataset.message || Number(other.dataset.seq) > message.seq);
     this.#list.insertBefore(element, next ?? null);
-    const view = { element, text: null, status: "", stream: null };
+    const view = { element, text: null, status: "", stream: null, earlier: null };
     this.#views.set(message.id, view);
     return view;
   }
@@ -224,11 +254,31 @@ export class Thread {
     if (!isOnItsWay(message)) state.textContent = stateOf(message);
     const facts = slot(element, "facts");
     if (facts) facts.textContent = factsOf(message);
+    showFeedback(element, message.feedback);
     const sources = slot(element, "sources");
     if (sources) {
       sources.hidden = !message.sources?.length;
       sources.querySelector("ul").replaceChildren(...(message.sources ?? []).map((source) => listItem(this.#sourceName(source))));
     }
+  }
+
+  #showPlace(view, place, count) {
+    const { element } = view;
+    view.earlier = null;
+    Object.assign(element.dataset, { place, versions: count });
+    const steps = element.querySelector("[data-steps]");
+    if (!steps) return;
+    const isEarlier = place < count;
+    element.querySelector("[data-all-versions]").hidden = true; // the steps are in its place
+    steps.hidden = count < 2;
+    slot(steps, "place").textContent = `${place}/${count}`;
+    for (const button of steps.querySelectorAll("[data-step]")) {
+      button.setAttribute("aria-disabled", String(Number(button.dataset.step) < 0 ? place <= 1 : !isEarlier));
+    }
+    element.toggleAttribute("data-earlier", isEarlier);
+    const note = slot(element, "note");
+    note.hidden = !isEarlier;
+    note.textContent = isEarlier ? `An earlier version, ${place} of ${count}.` : "";
   }
 
   #sourceName(source) {
@@ -279,7 +329,8 @@ export class Thread {
     if (!button) return;
     const { message } = button.closest(".message").dataset;
     const code = button.matches("[data-copy-code]") ? button.closest(".code").querySelector("code") : null;
-    copy(code ? code.textContent : this.#views.get(message).text, button);
+    const view = this.#views.get(message);
+    copy(code ? code.textContent : (view.earlier ?? view).text, button);
   }
 }
 

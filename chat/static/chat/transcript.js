@@ -95,7 +95,11 @@ export class Transcript {
   }
 
   #applyNext(event) {
-    if (event.event === "message") return { kind: "message", message: this.#take(event.message) };
+    if (event.event === "message") {
+      // Whoever announced an attempt late, when the next one was announced already, has nothing new to say.
+      if (event.message.attempt < this.#messages.get(event.message.id)?.attempt) return { kind: "nothing" };
+      return { kind: "message", message: this.#take(event.message) };
+    }
     if (event.event === "delta") return this.#applyDelta(event);
     if (event.event === "conversation") return { kind: "conversation", value: event.value };
     return { kind: "other", event };
