@@ -71,3 +71,4 @@ class ContentType(TextChoices):
 
 RETRYABLE = (MessageStatus.INTERRUPTED, MessageStatus.ERROR, MessageStatus.CANCELLED)
 ON_THEIR_WAY = (MessageStatus.PENDING, MessageStatus.STREAMING)
+SETTLED = tuple(status for status in MessageStatus if status not in ON_THEIR_WAY)

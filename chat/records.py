@@ -11,7 +11,7 @@ from chat import markdown
 from chat.choices import MessageRole, MessageStatus
 
 
-def _time(value: datetime | None) -> str | None:
+def as_time(value: datetime | None) -> str | None:
     """ISO 8601 in UTC with milliseconds, which is what MongoDB keeps."""
     if value is None:
         return None
@@ -85,10 +85,10 @@ class ConversationRecord:
             },
             "message_count": self.message_count,
             "tokens_used": self.tokens_used,
-            "last_message_at": _time(self.last_message_at),
-            "created_at": _time(self.created_at),
-            "updated_at": _time(self.updated_at),
-            "archived_at": _time(self.archived_at),
+            "last_message_at": as_time(self.last_message_at),
+            "created_at": as_time(self.created_at),
+            "updated_at": as_time(self.updated_at),
+            "archived_at": as_time(self.archived_at),
         }
 
 
@@ -210,8 +210,8 @@ class MessageRecord:
             "attempt": self.attempt,
             "answer_to": self.answer_to,
             "client_id": self.client_id,
-            "created_at": _time(self.created_at),
-            "edited_at": _time(self.edited_at),
+            "created_at": as_time(self.created_at),
+            "edited_at": as_time(self.edited_at),
         }
 
     def html(self) -> str:
