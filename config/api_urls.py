@@ -25,5 +25,6 @@ urlpatterns = [
     path("messages/<uuid:message_id>", chat.Message.as_view(), name="message"),
     path("messages/<uuid:message_id>/stop", chat.Stop.as_view(), name="stop"),
     path("messages/<uuid:message_id>/retry", chat.Retry.as_view(), name="retry"),
+    path("search", chat.Search.as_view(), name="search"),
     re_path(r"^.*$", Unknown.as_view(), name="unknown"),
 ]

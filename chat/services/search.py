@@ -51,6 +51,22 @@ class SearchCursor:
     window: selectors.InboxCursor | None
     place: Place | None
 
+    def spelled(self) -> list[Any]:
+        """As JSON can carry it; `cursor_from` reads it."""
+        window = self.window and [self.window.last_message_at.isoformat(), self.window.conversation_id]
+        return [window, self.place and [self.place.score, self.place.at.isoformat(), self.place.id]]
+
+
+def cursor_from(spelled: list[Any] | None) -> SearchCursor | None:
+    """What `spelled` gave; it is trusted, so it must come from a signed text."""
+    if spelled is None:
+        return None
+    window, place = spelled
+    return SearchCursor(
+        window=window and selectors.InboxCursor(datetime.fromisoformat(window[0]), window[1]),
+        place=place and Place(place[0], datetime.fromisoformat(place[1]), place[2]),
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class FoundMessage:

@@ -145,6 +145,15 @@ export class Thread {
     this.#latest.hidden = true;
   }
 
+  /** Shows the message that a search found, where the page came from one; false where it did not. */
+  toFound() {
+    const found = this.#list.querySelector("[data-found]");
+    if (!found) return false;
+    this.#stuck = false;
+    found.scrollIntoView({ block: "center" });
+    return true;
+  }
+
   /** Calls `act` when the reader comes near the beginning. */
   onNearStart(act) {
     this.#scroller.addEventListener("scroll", () => this.#scroller.scrollTop < 400 && act(), { passive: true });
