@@ -168,7 +168,13 @@ def pattern(word: str) -> str:
 
 def name_pattern(part: str) -> str:
     """Part of a name, as a regular expression; marks and case do not matter."""
-    return "".join(_spelled(character) for character in unicodedata.normalize("NFD", part) if not unicodedata.combining(character))
+    return "".join(_spelled(_bare(character)) for character in part if not "\u0300" <= character <= "\u036f")
+
+
+def _bare(character: str) -> str:
+    """A Latin letter without its marks; any other character as it is."""
+    base = unicodedata.normalize("NFD", character)[0]
+    return base if base.isascii() else character
 
 
 def _spelled(character: str) -> str:

@@ -146,11 +146,11 @@ export class Thread {
   }
 
   /** Shows the message that a search found, where the page came from one; false where it did not. */
-  toFound() {
-    const found = this.#list.querySelector("[data-found]");
-    if (!found) return false;
+  toSought() {
+    const sought = this.#list.querySelector("[data-sought]");
+    if (!sought) return false;
     this.#stuck = false;
-    found.scrollIntoView({ block: "center" });
+    sought.scrollIntoView({ block: "center" });
     return true;
   }
 
