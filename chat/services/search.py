@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pymongo.errors import ExecutionTimeout
+from pymongo.errors import PyMongoError
 
 from chat import access, search, selectors
 from chat.choices import SETTLED, ConversationStatus, MessageRole
@@ -30,7 +30,6 @@ C, M = mongo.names(Conversation), mongo.names(Message)
 PAGE = 50
 MOST = 100
 WINDOW = 10_000  # conversations
-PATIENCE = 1_500  # milliseconds that MongoDB may look
 CONVERSATION, MESSAGE = "conversation", "message"
 ME, PARLEY = "me", "parley"
 
@@ -123,11 +122,14 @@ def find(membership: Membership, *, q: str, cursor: SearchCursor | None = None, 
     limit = max(1, min(limit, MOST))
     query = search.parse(q)
     cursor = cursor or SearchCursor(window=None, place=None)
+    window = _window(membership, query, behind=cursor.window)
+    ids = [raw[C.conversation_id] for raw in window[:WINDOW]]
     try:
-        window = _window(membership, query, behind=cursor.window)
-        ids = [raw[C.conversation_id] for raw in window[:WINDOW]]
         found = [*_messages(membership, query, ids, cursor.place, limit), *_titles(membership, query, ids, cursor.place, limit)]
-    except ExecutionTimeout as error:
+    except PyMongoError as error:
+        if not error.timeout:
+            raise
+        # MongoDB has just answered, so it is not away.
         raise errors.SearchTooBroad(f"“{query.lead}” is in too many messages. Add a longer word that is rarer.") from error
     found.sort(key=lambda raw: (raw["score"], raw["at"], raw["id"]), reverse=True)
     shown = found[:limit]
@@ -161,7 +163,7 @@ def _window(membership: Membership, query: Query, *, behind: selectors.InboxCurs
         conditions.append(selectors.beyond(behind))
     return list(
         mongo.collection(Conversation)
-        .find({**wanted, "$and": conditions}, {"_id": 0, C.conversation_id: 1, C.last_message_at: 1}, max_time_ms=PATIENCE)
+        .find({**wanted, "$and": conditions}, {"_id": 0, C.conversation_id: 1, C.last_message_at: 1})
         .sort([(C.last_message_at, -1), (C.conversation_id, -1)])
         .limit(WINDOW + 1)
     )
@@ -243,7 +245,7 @@ def _best(
     if place is not None:
         stages.append({"$match": _behind(place)})
     stages += [{"$sort": {"score": -1, "at": -1, "id": -1}}, {"$limit": limit + 1}]
-    return list(mongo.collection(document).aggregate(stages, maxTimeMS=PATIENCE))
+    return list(mongo.collection(document).aggregate(stages))
 
 
 def _behind(place: Place) -> dict[str, Any]:
