@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from benchmarks import report, world
 from benchmarks.findings import Findings, Tell
 from benchmarks.peers import compare, setup
-from benchmarks.scenarios import first_token, idle, long_answer, pages, reconnect, sessions
+from benchmarks.scenarios import first_token, idle, long_answer, pages, reconnect, search, sessions
 from benchmarks.world import World
 
 SCENARIO_SECONDS = 600  # after which one is given up
@@ -54,6 +54,11 @@ SCENARIOS = {
     ),
     "idle": Scenario("a thousand sockets that only wait", idle.SOCKETS, lambda world, options, tell: idle.run(world, tell=tell)),
     "pages": Scenario("REST over 10,000 messages and 10,000 conversations", 0, lambda world, options, tell: pages.run(world, tell=tell)),
+    "search": Scenario(
+        "the search among a million messages, and where other organizations' grow ten times",
+        0,
+        lambda world, options, tell: search.run(world, messages=options.messages, tell=tell),
+    ),
 }
 PEOPLE = 300
 WIDTH = 160  # columns, where the output goes to a file
@@ -110,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=numbers, default=sessions.STEPS, help="sessions to try, rising: 50,100,200")
     parser.add_argument("--seconds", type=float, default=8.0, help="seconds that each answer is written for (8)")
     parser.add_argument("--web", type=int, default=1, help="web processes (1)")
+    parser.add_argument("--messages", type=int, default=search.MESSAGES, help="messages that `search` looks among (1,000,000)")
     parser.add_argument("--no-bare", dest="bare", action="store_false", help="without the bare consumers")
     parser.add_argument("--peers", action="store_true", help="install and measure Open WebUI, Chainlit and LiteLLM, too (minutes, 2 GB)")
     return parser
@@ -126,7 +132,7 @@ def size_for(chosen: dict[str, Scenario], options: argparse.Namespace) -> world.
     return world.Size(
         people=PEOPLE if wanted else 1,
         conversations=-(-wanted // PEOPLE),
-        inbox=pages.INBOX if full else 0,
+        inbox=pages.INBOX if full or "search" in chosen else 0,
         messages=pages.MESSAGES if full else 0,
         web=options.web,
     )

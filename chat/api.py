@@ -22,13 +22,15 @@ from chat.serializers import (
     NewConversation,
     NewFeedback,
     NewMessage,
+    SearchQuery,
+    SearchResultAnswer,
     SubmittedAnswer,
     VersionsAnswer,
 )
 from chat.serializers import (
     Pin as PinBody,
 )
-from chat.services import conversations, feedback, turns
+from chat.services import conversations, feedback, search, turns
 from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
 
 LIST = "conversations"
@@ -250,3 +252,29 @@ class Feedback(Endpoint):
     )
     def post(self, call: Call, message_id: UUID) -> Any:
         return feedback.give(call.membership, access.message_for(call.membership, message_id), **call.body).as_json()
+
+
+FOUND = "search"
+
+
+class Search(Endpoint):
+    @operation(
+        summary="Find conversations and messages by their words, best first",
+        answer=page_of(SearchResultAnswer),
+        query=SearchQuery,
+        tags=["search"],
+    )
+    def get(self, call: Call) -> Any:
+        """Words (all of them must be there), `"quoted phrases"`, `-excluded` words, and operators: `from:me`, `from:parley` or a name,
+        `type:` a type or words of its label, `about:` an employee's name, `before:` and `after:` a day (UTC; the day itself is after),
+        `pinned:yes`, `status:archived`. Pages go forwards only; one may be short, or empty, and still have a `next`.
+        """
+        asked = dict(call.query)
+        place = search.cursor_from(unseal(asked.pop("cursor", None), name=FOUND))
+        found = search.find(call.membership, cursor=place, **asked)
+        return page(
+            call.request,
+            [result.as_json() for result in found.results],
+            name=FOUND,
+            next=None if found.next is None else found.next.spelled(),
+        )

@@ -77,3 +77,4 @@ class RevisionReason(TextChoices):
 
 RETRYABLE = (MessageStatus.INTERRUPTED, MessageStatus.ERROR, MessageStatus.CANCELLED)
 ON_THEIR_WAY = (MessageStatus.PENDING, MessageStatus.STREAMING)
+SETTLED = tuple(status for status in MessageStatus if status not in ON_THEIR_WAY)

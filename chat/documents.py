@@ -22,6 +22,7 @@ from mongoengine import (
 )
 
 from chat.choices import (
+    SETTLED,
     ConsultationType,
     ContentType,
     ConversationStatus,
@@ -132,6 +133,8 @@ class Conversation(TenantDocument):
                 "unique": True,
                 "partialFilterExpression": {"clientId": {"$type": "string"}},
             },
+            # The search in titles (S1-71).
+            {"name": "search", "fields": ["organization_id", "$title"], "default_language": "none"},
         ],
     }
 
@@ -282,6 +285,13 @@ class Message(TenantDocument):
             },
             # The sweeper's look for answers that nobody works on.
             {"name": "lease", "fields": ["lease.expires_at"], "sparse": True},
+            # The search in messages (S0-138, S1-74). An answer enters when it is settled, not anew with every checkpoint.
+            {
+                "name": "search",
+                "fields": ["organization_id", "$content"],
+                "default_language": "none",
+                "partialFilterExpression": {"status": {"$in": [status.value for status in SETTLED]}},
+            },
         ],
     }
 

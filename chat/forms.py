@@ -8,11 +8,14 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core import signing
 
 from chat.choices import ConsultationType, ConversationStatus
+from chat.search import QUERY_LIMIT
 from chat.selectors import InboxCursor
 from chat.services.conversations import SUBJECT_RULES, TITLE_LIMIT
 from chat.services.feedback import COMMENT_LIMIT
+from chat.services.search import SearchCursor, cursor_from
 from tenants.choices import Role
 
 CLIENT_ID_LIMIT = 100
@@ -62,6 +65,13 @@ CHOICES = tuple(
 
 def write_cursor(cursor: InboxCursor) -> str:
     return f"{round(cursor.last_message_at.timestamp() * 1000)}.{cursor.conversation_id}"
+
+
+_SEARCH_CURSOR = signing.Signer(salt="cursor of the search page")
+
+
+def write_search_cursor(cursor: SearchCursor) -> str:
+    return _SEARCH_CURSOR.sign_object(cursor.spelled(), compress=True)
 
 
 def new_client_id() -> str:
@@ -178,8 +188,30 @@ class FilterForm(forms.Form):
             raise forms.ValidationError("This place is not one of the list's. Start again from its top.") from None
 
 
-class EarlierForm(forms.Form):
+class PlaceForm(forms.Form):
+    """Which messages of a conversation are shown: those before a place, or those around one."""
+
     before = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+    around = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+
+
+class SearchForm(forms.Form):
+    q = forms.CharField(
+        max_length=QUERY_LIMIT,
+        required=False,
+        error_messages={"max_length": "The search is too long. %(limit_value)d characters are the most."},
+    )
+    cursor = forms.CharField(max_length=1_000, required=False)
+
+    def clean_cursor(self) -> SearchCursor | None:
+        """A place among the results, as `write_search_cursor` wrote it."""
+        value = self.cleaned_data["cursor"]
+        if not value:
+            return None
+        try:
+            return cursor_from(_SEARCH_CURSOR.unsign_object(value))
+        except (signing.BadSignature, ValueError):
+            raise forms.ValidationError("This place is not one of the results’. Search again.") from None
 
 
 class FindForm(forms.Form):

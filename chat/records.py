@@ -11,7 +11,7 @@ from chat import markdown
 from chat.choices import MessageRole, MessageStatus
 
 
-def _time(value: datetime | None) -> str | None:
+def as_time(value: datetime | None) -> str | None:
     """ISO 8601 in UTC with milliseconds, which is what MongoDB keeps."""
     if value is None:
         return None
@@ -88,10 +88,10 @@ class ConversationRecord:
             "message_count": self.message_count,
             "tokens_used": self.tokens_used,
             "satisfaction_rating": self.satisfaction_rating,
-            "last_message_at": _time(self.last_message_at),
-            "created_at": _time(self.created_at),
-            "updated_at": _time(self.updated_at),
-            "archived_at": _time(self.archived_at),
+            "last_message_at": as_time(self.last_message_at),
+            "created_at": as_time(self.created_at),
+            "updated_at": as_time(self.updated_at),
+            "archived_at": as_time(self.archived_at),
         }
 
 
@@ -209,8 +209,8 @@ class MessageRecord:
             "versions": self.versions,
             "answer_to": self.answer_to,
             "client_id": self.client_id,
-            "created_at": _time(self.created_at),
-            "edited_at": _time(self.edited_at),
+            "created_at": as_time(self.created_at),
+            "edited_at": as_time(self.edited_at),
         }
 
     def _feedback_as_json(self) -> dict[str, Any] | None:
@@ -219,7 +219,7 @@ class MessageRecord:
         said = {"helpful": given.get("isHelpful"), "rating": given.get("rating"), "comment": given.get("comment")}
         if all(value is None for value in said.values()):
             return None
-        return {**said, "submitted_at": _time(given.get("submittedAt"))}
+        return {**said, "submitted_at": as_time(given.get("submittedAt"))}
 
     def html(self) -> str:
         """The text rendered to the allow-list; empty while an answer is being written, since the reader renders what arrives."""

@@ -78,9 +78,9 @@ def inbox(
     conditions = [wanted, access.readable_by(membership)]
     backwards = cursor is not None and cursor.backwards
     if cursor is not None:
-        # Says less than `_beyond`, but it bounds the index: without it a later page reads all before it, too.
+        # Says less than `beyond`, but it bounds the index: without it a later page reads all before it, too.
         wanted[C.last_message_at] = {"$gte" if backwards else "$lte": cursor.last_message_at}
-        conditions.append(_beyond(cursor))
+        conditions.append(beyond(cursor))
     direction = 1 if backwards else -1
     found = list(
         mongo.collection(Conversation)
@@ -101,7 +101,8 @@ def inbox(
     )
 
 
-def _beyond(cursor: InboxCursor) -> dict[str, Any]:
+def beyond(cursor: InboxCursor) -> dict[str, Any]:
+    """The condition that a conversation stands behind this place of the inbox, or before it."""
     than = "$gt" if cursor.backwards else "$lt"
     return {
         "$or": [

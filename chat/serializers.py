@@ -4,6 +4,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from chat.choices import ConsultationType, ConversationStatus, Kind, MessageRole, MessageStatus, SubjectType
+from chat.search import QUERY_LIMIT
 from chat.services.feedback import COMMENT_LIMIT
 from config.api import PAGE_DEFAULT, PAGE_LIMIT, Flag, Id, Number, PageQuery, Query, Strict, Text, Word
 from tenants.choices import Role
@@ -88,6 +89,10 @@ class NewFeedback(Strict):
 
 class EventsQuery(Query):
     after = Number(required=False, min_value=0, help_text="The last event number you have; `Last-Event-ID` says the same and wins.")
+
+
+class SearchQuery(PageQuery):
+    q = Text(max_length=QUERY_LIMIT, help_text="Words and operators.")
 
 
 # Answers ---------------------------------------------------------------------------------------------------------------
@@ -184,3 +189,29 @@ class SubmittedAnswer(serializers.Serializer):
 
 class VersionsAnswer(serializers.Serializer):
     results = MessageAnswer(many=True, help_text="The answer as it was, oldest first; the last one is the present.")
+
+
+class FoundConversationAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+    type = serializers.ChoiceField(choices=ConsultationType.choices, allow_null=True)
+
+
+class FoundMessageAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    seq = serializers.IntegerField()
+    role = serializers.ChoiceField(choices=MessageRole.choices)
+    created_at = serializers.DateTimeField()
+
+
+class PieceAnswer(serializers.Serializer):
+    text = serializers.CharField(help_text="Plain text.")
+    hit = serializers.BooleanField(help_text="True for what was looked for.")
+
+
+class SearchResultAnswer(serializers.Serializer):
+    kind = serializers.ChoiceField(choices=["message", "conversation"])
+    conversation = FoundConversationAnswer()
+    message = FoundMessageAnswer(allow_null=True, help_text="Null for a conversation that was found by its title.")
+    snippet = PieceAnswer(many=True, help_text="The text around the first hit, in pieces.")
+    at = serializers.DateTimeField(help_text="When the message was written, or something last said in the conversation.")

@@ -24,21 +24,25 @@ from chat import access, selectors
 from chat.choices import ON_THEIR_WAY, ConsultationType, ConversationStatus, MessageRole, MessageStatus
 from chat.forms import (
     CHOICES,
-    EarlierForm,
     FeedbackForm,
     FilterForm,
     FindForm,
     PinForm,
+    PlaceForm,
     QuestionForm,
     ReadersForm,
+    SearchForm,
     StartForm,
     TitleForm,
     new_client_id,
     write_cursor,
+    write_search_cursor,
 )
 from chat.realtime import limits
 from chat.records import ConversationRecord
+from chat.search import QUERY_LIMIT
 from chat.services import conversations, feedback, turns
+from chat.services import search as searching
 from chat.services.errors import ChatError, StoreAway
 from config import loop, mongo
 from tenants import access as people_access
@@ -49,6 +53,7 @@ from tenants.models import Membership
 LIST_LIMIT = 30
 RECENT_LIMIT = 5
 PEOPLE_LIMIT = 100
+NOTHING = searching.SearchPage(results=(), next=None)
 _LINES = {choice.value: choice.line for choice in CHOICES}
 
 MemberView = Callable[..., HttpResponse]
@@ -144,6 +149,52 @@ def _list(request: HttpRequest, membership: Membership) -> dict[str, Any]:
         "filtered": any((filters["q"], filters["type"], filters["pinned"])) or filters["status"] != ConversationStatus.ACTIVE,
         "types": ConsultationType.choices,
         "next_url": next_url,
+    }
+
+
+# Search ----------------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+@member_page
+def search(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """What was found; a search that is not understood comes back with the reason."""
+    roles.require(membership, "chat:conversation:read")
+    form = SearchForm(request.GET)
+    found, problem, next_url = NOTHING, "", None
+    asked = form.cleaned_data if form.is_valid() else {}
+    if form.errors:
+        problem = " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
+    elif asked["q"]:
+        try:
+            found = searching.find(membership, q=asked["q"], cursor=asked["cursor"], limit=LIST_LIMIT)
+        except ChatError as error:
+            problem = error.sentence
+    if found.next is not None:
+        next_url = f"?{urlencode({'q': asked['q'], 'cursor': write_search_cursor(found.next)})}"
+    return _render(
+        request,
+        membership,
+        "chat/search.html",
+        here="search",
+        status=400 if problem else 200,
+        q=request.GET.get("q", ""),
+        problem=problem,
+        results=[_result(result) for result in found.results],
+        goes_on=asked.get("cursor") is not None,
+        next_url=next_url,
+        query_limit=QUERY_LIMIT,
+    )
+
+
+def _result(found: searching.Found) -> dict[str, Any]:
+    """A result in the words of the page's templates."""
+    said = found.message
+    return {
+        "conversation": {"id": found.conversation_id, "title": found.title, "type": found.type, "kind": found.conversation_kind},
+        "message": said and {"id": said.id, "seq": said.seq, "role": said.role, "author": {"id": said.user_id, "name": said.user_name}},
+        "snippet": found.snippet,
+        "at": found.at,
     }
 
 
@@ -265,13 +316,16 @@ def _conversation_page(
     client_id: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """The newest messages, or those before a place. A refused question comes back with the reason and its own text."""
-    place = EarlierForm(request.GET)
-    before = place.cleaned_data["before"] if place.is_valid() else None
+    """The newest messages, those before a place or those around one. A refused question comes back with the reason and its own text."""
+    place = PlaceForm(request.GET)
+    asked = place.cleaned_data if place.is_valid() else {}
+    before, around = asked.get("before"), asked.get("around")
     if before is None:
         snapshot = loop.run(selectors.snapshot(conversation))
         n, conversation, shown, earlier = snapshot.n, snapshot.conversation, snapshot.messages, snapshot.earlier
-    else:
+        if around and earlier and around < earlier:
+            before = around + selectors.PAGE // 2
+    if before is not None:
         page = selectors.messages(conversation, before=before)
         n, shown, earlier = 0, page.results, page.before
     subjects = _subjects(membership, conversation)
@@ -288,6 +342,7 @@ def _conversation_page(
         conversation_id=conversation.id,
         n=n,
         older=before is not None,
+        around=around,
         earlier=earlier,
         messages_shown=[message.as_json() for message in shown],
         on_its_way=any(message.status in ON_THEIR_WAY for message in shown),

@@ -28,5 +28,6 @@ urlpatterns = [
     path("messages/<uuid:message_id>/regenerate", chat.Regenerate.as_view(), name="regenerate"),
     path("messages/<uuid:message_id>/versions", chat.Versions.as_view(), name="versions"),
     path("messages/<uuid:message_id>/feedback", chat.Feedback.as_view(), name="feedback"),
+    path("search", chat.Search.as_view(), name="search"),
     re_path(r"^.*$", Unknown.as_view(), name="unknown"),
 ]

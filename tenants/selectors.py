@@ -7,6 +7,7 @@ added or removed meanwhile move nothing. Plain dicts, because a model and a seri
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
@@ -15,6 +16,7 @@ from tenants.models import Membership, User
 
 NEXT, PREVIOUS = "next", "previous"
 READ = "people:employee:read"
+NAMED_LIMIT = 1_000
 Cursor = list[str]
 
 
@@ -73,6 +75,12 @@ def one_employee(membership: Membership, employee_id: Any) -> dict[str, Any]:
     if found is None:
         raise access.NotFound
     return employee(found)
+
+
+def employees_named(membership: Membership, name: str) -> list[UUID]:
+    """The employees this member may see in whose name these words occur; at most `NAMED_LIMIT`. Causes a query."""
+    rows = _matching(access.employees_for(membership), name, fields=("first_name", "last_name"))
+    return list(rows.values_list("pk", flat=True)[:NAMED_LIMIT])
 
 
 def branches(membership: Membership, *, q: str = "", cursor: Cursor | None = None, limit: int) -> Page:

@@ -106,6 +106,16 @@ class TitleWrong(ChatError):
     sentence = "A title has between 1 and 200 characters."
 
 
+class SearchNotUnderstood(ChatError):
+    code, field = "not_understood", "q"
+    sentence = "This search is not understood."
+
+
+class SearchTooBroad(ChatError):
+    code, field = "too_broad", "q"
+    sentence = "This is in too many messages. Add a longer word that is rarer."
+
+
 class StoreAway(ChatError):
     code, http_status, retry_after = "store_away", 503, 2
     sentence = "Parley cannot reach its store right now. Your text is kept; it is sent as soon as possible."

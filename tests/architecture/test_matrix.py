@@ -76,6 +76,7 @@ POST   /api/v1/messages/{message_id}/retry                             401   401
 POST   /api/v1/messages/{message_id}/regenerate                        401   401   409   409   404   404   404   404   404   403
 GET    /api/v1/messages/{message_id}/versions                          401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/messages/{message_id}/feedback                          401   401   200   200   404   404   404   404   404   403
+GET    /api/v1/search                                                  401   401   200   200   200   200   200   200   200   403
 
 GET    /                                                             login login   302 login   302   302   302   302   302   200
 GET    /o/<slug:organization>/                                       login login   200 login   200   200   200   200   404   404
@@ -83,6 +84,7 @@ GET    /o/<slug:organization>/chat/                                  login login
 GET    /o/<slug:organization>/chat/new/                              login login   200 login   200   200   403   403   404   404
 POST   /o/<slug:organization>/chat/new/                              login login   302 login   400   400   403   403   404   404
 GET    /o/<slug:organization>/chat/new/people/                       login login   200 login   200   200   403   403   404   404
+GET    /o/<slug:organization>/chat/search/                           login login   200 login   200   200   200   200   404   404
 GET    /o/<slug:organization>/chat/<uuid:conversation>/              login login   200 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/send/         login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/stop/ login login 302 login 404 404 404 404 404 404
@@ -132,6 +134,9 @@ BODIES: dict[str, Any] = {
     "FRAME send": {"text": "Hello.", "client_id": "matrix"},
 }
 
+# What an operation's address needs behind it, to be a good request.
+QUERIES = {"GET /api/v1/search": "?q=hello"}
+
 
 def rows() -> dict[str, dict[str, str]]:
     """Operation → principal → expectation."""
@@ -177,7 +182,7 @@ def test_every_operation_has_a_row_and_every_row_an_operation():
     assert page_rows == pages()
     assert {operation for operation in ROWS if "/api/v1/" in operation} == rest_operations()
     assert {operation for operation in ROWS if operation.startswith("FRAME")} == {f"FRAME {do}" for do in FRAMES}
-    assert set(BODIES) <= set(ROWS)
+    assert {*BODIES, *QUERIES} <= set(ROWS)
 
 
 def test_every_api_address_is_in_the_schema():
@@ -279,7 +284,7 @@ def world(cast) -> World:
 def ask(caller: Caller, operation: str, target: Target) -> str:
     """What an operation by HTTP answers: the cell."""
     method, _, address = operation.partition(" ")
-    path = target.fill(address)
+    path = target.fill(address) + QUERIES.get(operation, "")
     body = {name: filled(value, target) for name, value in BODIES.get(operation, {}).items()}
     if "/api/v1/" in address:
         response = caller.send(method, path, json.dumps(body))

@@ -431,7 +431,7 @@ function begin() {
     if (thread.messages.some((message) => message.client_id === entry.client_id)) outbox.remove(entry.client_id);
     else thread.showWaiting(entry, "Sending…");
   }
-  thread.toEnd();
+  if (!thread.toSought()) thread.toEnd();
   connect();
   showControls();
 }

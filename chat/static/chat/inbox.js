@@ -38,6 +38,7 @@ export function beginList(root) {
     timer = setTimeout(filter, SEARCH_AFTER);
   });
   form.addEventListener("submit", (event) => {
+    if (event.submitter?.hasAttribute("formaction")) return; // to the page that searches in messages, too
     event.preventDefault();
     clearTimeout(timer);
     filter();

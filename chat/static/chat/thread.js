@@ -171,6 +171,15 @@ export class Thread {
     this.#latest.hidden = true;
   }
 
+  /** Shows the message that a search found, where the page came from one; false where it did not. */
+  toSought() {
+    const sought = this.#list.querySelector("[data-sought]");
+    if (!sought) return false;
+    this.#stuck = false;
+    sought.scrollIntoView({ block: "center" });
+    return true;
+  }
+
   /** Calls `act` when the reader comes near the beginning. */
   onNearStart(act) {
     this.#scroller.addEventListener("scroll", () => this.#scroller.scrollTop < 400 && act(), { passive: true });
