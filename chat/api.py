@@ -9,12 +9,16 @@ from drf_spectacular.types import OpenApiTypes
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from chat import access, selectors, sse
+from chat.choices import ExportFormat
+from chat.downloads import Download
 from chat.records import ConversationRecord
 from chat.serializers import (
     ConversationAnswer,
     ConversationChange,
+    ConversationFile,
     ConversationsQuery,
     EventsQuery,
+    ExportQuery,
     MessageAnswer,
     MessagesQuery,
     NewConversation,
@@ -24,7 +28,7 @@ from chat.serializers import (
 from chat.serializers import (
     Pin as PinBody,
 )
-from chat.services import conversations, turns
+from chat.services import conversations, exports, turns
 from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
 
 LIST = "conversations"
@@ -110,6 +114,19 @@ class Restore(Endpoint):
     def post(self, call: Call, conversation_id: UUID) -> Any:
         conversation = access.conversation_for(call.membership, conversation_id)
         return conversations.restore(call.membership, conversation).as_json()
+
+
+class Export(Endpoint):
+    @operation(
+        summary="A conversation as a file: JSON that can be imported again, or Markdown",
+        answer=ConversationFile,
+        also={"text/markdown": OpenApiTypes.STR},
+        query=ExportQuery,
+        tags=["conversations"],
+    )
+    def get(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        return Download(exports.export(call.membership, conversation, format=ExportFormat(call.query["format"])))
 
 
 class Messages(Endpoint):

@@ -69,5 +69,12 @@ class ContentType(TextChoices):
     REPORT_REFERENCE = "report_reference", "Report reference"
 
 
+class ExportFormat(TextChoices):
+    """What a conversation can be downloaded as."""
+
+    MARKDOWN = "markdown", "Markdown"
+    JSON = "json", "JSON"
+
+
 RETRYABLE = (MessageStatus.INTERRUPTED, MessageStatus.ERROR, MessageStatus.CANCELLED)
 ON_THEIR_WAY = (MessageStatus.PENDING, MessageStatus.STREAMING)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from django import forms
 from django.conf import settings
 
-from chat.choices import ConsultationType, ConversationStatus
+from chat.choices import ConsultationType, ConversationStatus, ExportFormat
 from chat.selectors import InboxCursor
 from chat.services.conversations import SUBJECT_RULES, TITLE_LIMIT
 
@@ -109,6 +109,10 @@ class TitleForm(forms.Form):
 
 class PinForm(forms.Form):
     on = forms.BooleanField(required=False)
+
+
+class ExportForm(forms.Form):
+    format = forms.ChoiceField(choices=ExportFormat.choices)
 
 
 class FilterForm(forms.Form):

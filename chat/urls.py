@@ -23,5 +23,6 @@ urlpatterns = [
     path(f"{_ONE}pin/", views.pin, name="pin"),
     path(f"{_ONE}archive/", views.archive, name="archive"),
     path(f"{_ONE}restore/", views.restore, name="restore"),
+    path(f"{_ONE}export/", views.export, name="export"),
     path(f"{_ONE}delete/", views.delete, name="delete"),
 ]

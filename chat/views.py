@@ -13,17 +13,19 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST, require_safe
 from django.views.defaults import page_not_found
 
 from chat import access, selectors
-from chat.choices import ON_THEIR_WAY, ConsultationType, ConversationStatus, MessageRole, MessageStatus
+from chat.choices import ON_THEIR_WAY, ConsultationType, ConversationStatus, ExportFormat, MessageRole, MessageStatus
+from chat.downloads import Download
 from chat.forms import (
     CHOICES,
     EarlierForm,
+    ExportForm,
     FilterForm,
     FindForm,
     PinForm,
@@ -34,7 +36,7 @@ from chat.forms import (
     write_cursor,
 )
 from chat.records import ConversationRecord
-from chat.services import conversations, turns
+from chat.services import conversations, exports, turns
 from chat.services.errors import ChatError, StoreAway
 from config import loop, mongo
 from tenants import access as people_access
@@ -47,7 +49,7 @@ RECENT_LIMIT = 5
 PEOPLE_LIMIT = 100
 _LINES = {choice.value: choice.line for choice in CHOICES}
 
-MemberView = Callable[..., HttpResponse]
+MemberView = Callable[..., HttpResponseBase]
 
 
 def member_page(view: MemberView) -> MemberView:
@@ -58,7 +60,7 @@ def member_page(view: MemberView) -> MemberView:
 
     @wraps(view)
     @login_required
-    def for_member(request: HttpRequest, organization: str, **ids: UUID) -> HttpResponse:
+    def for_member(request: HttpRequest, organization: str, **ids: UUID) -> HttpResponseBase:
         try:
             # The middleware has looked already; a view that is called without it looks itself.
             membership = getattr(request, "membership", None) or people_access.membership_for(request.user, organization)
@@ -288,6 +290,8 @@ def _conversation_page(
         on_its_way=any(message.status in ON_THEIR_WAY for message in shown),
         may_send=may_write,
         may_change=is_theirs and roles.may(membership, "chat:conversation:update"),
+        may_export=roles.may(membership, "chat:conversation:export"),
+        export_formats=ExportFormat.choices,
         may_delete=is_theirs and roles.may(membership, "chat:conversation:delete"),
         names={str(subject.pk): subject.name for subject in subjects},
         about=_about(conversation, subjects),
@@ -326,6 +330,16 @@ def _about(conversation: ConversationRecord, subjects: list[Any]) -> str:
 def _blank(role: MessageRole) -> dict[str, Any]:
     """What the page's script fills: the same template as every message, with nothing in it."""
     return {"id": "", "role": role.value, "status": MessageStatus.SENT.value, "author": None, "error": None, "usage": None, "model": None}
+
+
+@require_GET
+@member_page
+def export(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponseBase:
+    found = access.conversation_for(membership, conversation)
+    form = ExportForm(request.GET)
+    if not form.is_valid():
+        return HttpResponse("Ask for markdown or json.", status=400, content_type="text/plain")
+    return Download(exports.export(membership, found, format=ExportFormat(form.cleaned_data["format"])))
 
 
 @require_POST

@@ -20,6 +20,7 @@ urlpatterns = [
     path("conversations/<uuid:conversation_id>/pin", chat.Pin.as_view(), name="pin"),
     path("conversations/<uuid:conversation_id>/archive", chat.Archive.as_view(), name="archive"),
     path("conversations/<uuid:conversation_id>/restore", chat.Restore.as_view(), name="restore"),
+    path("conversations/<uuid:conversation_id>/export", chat.Export.as_view(), name="export"),
     path("conversations/<uuid:conversation_id>/messages", chat.Messages.as_view(), name="messages"),
     path("conversations/<uuid:conversation_id>/events", chat.Events.as_view(), name="events"),
     path("messages/<uuid:message_id>", chat.Message.as_view(), name="message"),

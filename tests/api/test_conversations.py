@@ -163,6 +163,7 @@ def paths(conversation_id) -> list[tuple[str, str]]:
         ("POST", f"{one}/pin"),
         ("POST", f"{one}/archive"),
         ("POST", f"{one}/restore"),
+        ("GET", f"{one}/export"),
         ("GET", f"{one}/messages"),
         ("POST", f"{one}/messages"),
         ("GET", f"{one}/events"),
@@ -308,6 +309,7 @@ def test_a_method_that_is_not_there_is_a_405(cast, olive):
         f"{one}/pin": "POST",
         f"{one}/archive": "POST",
         f"{one}/restore": "POST",
+        f"{one}/export": "GET, HEAD",
         f"{one}/messages": "GET, POST, HEAD",
         f"{one}/events": "GET, HEAD",
     }

@@ -67,6 +67,7 @@ DELETE /api/v1/conversations/{conversation_id}                         401   401
 POST   /api/v1/conversations/{conversation_id}/pin                     401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/archive                 401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/restore                 401   401   200   200   404   404   404   404   404   403
+GET    /api/v1/conversations/{conversation_id}/export                  401   401   200   200   404   404   404   404   404   403
 GET    /api/v1/conversations/{conversation_id}/messages                401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/messages                401   401   201   201   404   404   404   404   404   403
 GET    /api/v1/conversations/{conversation_id}/events                  401   401   200   200   404   404   404   404   404   403
@@ -81,6 +82,7 @@ GET    /o/<slug:organization>/chat/new/                              login login
 POST   /o/<slug:organization>/chat/new/                              login login   302 login   400   400   403   403   404   404
 GET    /o/<slug:organization>/chat/new/people/                       login login   200 login   200   200   403   403   404   404
 GET    /o/<slug:organization>/chat/<uuid:conversation>/              login login   200 login   404   404   404   404   404   404
+GET    /o/<slug:organization>/chat/<uuid:conversation>/export/       login login   200 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/send/         login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/stop/ login login 302 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/retry/ login login 302 login 404 404 404 404 404 404
@@ -107,6 +109,7 @@ BODIES: dict[str, Any] = {
     "PATCH /api/v1/employees/{employee_id}": {"job_title": "Lead"},
     "PATCH /api/v1/conversations/{conversation_id}": {"title": "Renamed", "pinned": True},
     "POST /api/v1/conversations/{conversation_id}/messages": {"text": "Hello."},
+    "GET /o/<slug:organization>/chat/<uuid:conversation>/export/": {"format": "markdown"},
     "POST /o/<slug:organization>/chat/new/": {
         "type": "employee_specific",
         "employees": "{employee_id}",
@@ -273,7 +276,7 @@ def ask(caller: Caller, operation: str, target: Target) -> str:
     elif method == "POST":
         response = caller.client.post(path, body, headers=caller.headers)
     else:
-        response = caller.client.generic(method, path, headers=caller.headers)
+        response = caller.client.generic(method, path, headers=caller.headers, query_params=body)
     if response.status_code == 302 and response.headers["Location"].startswith("/accounts/login/"):
         return "login"
     return str(response.status_code)
