@@ -5,11 +5,12 @@ from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat as uuid
+from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from chat import access, selectors, sse
-from chat.choices import ExportFormat
+from chat.choices import Audience, ExportFormat
 from chat.downloads import Download
 from chat.records import ConversationRecord
 from chat.serializers import (
@@ -23,12 +24,15 @@ from chat.serializers import (
     MessagesQuery,
     NewConversation,
     NewMessage,
+    NewShare,
+    NewShareAnswer,
+    ShareAnswer,
     SubmittedAnswer,
 )
 from chat.serializers import (
     Pin as PinBody,
 )
-from chat.services import conversations, exports, turns
+from chat.services import conversations, exports, shares, turns
 from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
 
 LIST = "conversations"
@@ -127,6 +131,34 @@ class Export(Endpoint):
     def get(self, call: Call, conversation_id: UUID) -> Any:
         conversation = access.conversation_for(call.membership, conversation_id)
         return Download(exports.export(call.membership, conversation, format=ExportFormat(call.query["format"])))
+
+
+class Shares(Endpoint):
+    @operation(summary="The links to copies of my conversation, newest first", answer=page_of(ShareAnswer), tags=["shares"])
+    def get(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.owned_conversation_for(call.membership, conversation_id)
+        return page(call.request, [share.as_json() for share in selectors.shares(conversation)], name="shares")
+
+    @operation(
+        summary="Make a link to a copy of my conversation as it is now",
+        answer=NewShareAnswer,
+        status_code=201,
+        body=NewShare,
+        refusals=(409,),
+        tags=["shares"],
+    )
+    def post(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.owned_conversation_for(call.membership, conversation_id)
+        made = shares.create(call.membership, conversation, audience=Audience(call.body["audience"]), days=call.body["days"])
+        shown = {name: value for name, value in made.share.as_json().items() if name in ("id", "audience", "expires_at")}
+        return shown | {"url": call.request.build_absolute_uri(reverse("chat:shared", args=[made.token]))}
+
+
+class Share(Endpoint):
+    @operation(summary="Revoke a link: nobody can open it any more", answer=None, status_code=204, tags=["shares"])
+    def delete(self, call: Call, conversation_id: UUID, share_id: UUID) -> Any:
+        conversation = access.owned_conversation_for(call.membership, conversation_id)
+        shares.revoke(call.membership, conversation, share_id=share_id)
 
 
 class Messages(Endpoint):

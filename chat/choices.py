@@ -69,6 +69,13 @@ class ContentType(TextChoices):
     REPORT_REFERENCE = "report_reference", "Report reference"
 
 
+class Audience(TextChoices):
+    """Who may open a link to a copy of a conversation."""
+
+    ORGANIZATION = "organization", "People of the organization"
+    ANYONE = "anyone", "Anyone with the link"
+
+
 class ExportFormat(TextChoices):
     """What a conversation can be downloaded as."""
 

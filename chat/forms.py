@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from django import forms
 from django.conf import settings
 
-from chat.choices import ConsultationType, ConversationStatus, ExportFormat
+from chat.choices import Audience, ConsultationType, ConversationStatus, ExportFormat
 from chat.selectors import InboxCursor
 from chat.services.conversations import SUBJECT_RULES, TITLE_LIMIT
 
@@ -109,6 +109,13 @@ class TitleForm(forms.Form):
 
 class PinForm(forms.Form):
     on = forms.BooleanField(required=False)
+
+
+class ShareForm(forms.Form):
+    """A new link to a copy of a conversation."""
+
+    audience = forms.ChoiceField(choices=Audience.choices)
+    days = forms.TypedChoiceField(choices=[(1, "1 day"), (7, "7 days"), (30, "30 days"), (90, "90 days")], coerce=int, initial=7)
 
 
 class ExportForm(forms.Form):

@@ -10,15 +10,15 @@ import orjson
 
 from chat import access
 from chat.choices import ON_THEIR_WAY, ConversationStatus, Kind
-from chat.documents import Conversation, Message
+from chat.documents import Conversation, Message, Share
 from chat.events import EventType
 from chat.realtime import stream
-from chat.records import ConversationRecord, MessageRecord
+from chat.records import ConversationRecord, MessageRecord, ShareRecord
 from config import mongo, redis
 from tenants import roles
 from tenants.models import Membership
 
-C, M = mongo.names(Conversation), mongo.names(Message)
+C, M, S = mongo.names(Conversation), mongo.names(Message), mongo.names(Share)
 
 PAGE = 50
 MOST = 200
@@ -219,6 +219,13 @@ def completed(rows: Iterable[MessageRecord], kept: Iterable[bytes]) -> list[Mess
             if len(value["text"]) > len(row.text) and value["status"] in ON_THEIR_WAY:
                 texts[row.id] = replace(row, text=value["text"])
     return list(texts.values())
+
+
+def shares(conversation: ConversationRecord, *, limit: int = MOST) -> list[ShareRecord]:
+    """A conversation's links, newest first, without their copies. The conversation came through the door."""
+    wanted = {S.organization_id: conversation.organization_id, S.conversation_id: conversation.id}
+    found = mongo.collection(Share).find(wanted, {S.messages: 0, S.token_hash: 0}, sort=[(S.created_at, -1)], limit=limit)
+    return [ShareRecord.read(raw) for raw in found]
 
 
 def kinds_offered() -> tuple[str, ...]:

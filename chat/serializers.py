@@ -8,7 +8,7 @@ from django.core.validators import RegexValidator
 from django.utils import timezone
 from rest_framework import serializers
 
-from chat.choices import ConsultationType, ConversationStatus, ExportFormat, Kind, MessageRole, MessageStatus, SubjectType
+from chat.choices import Audience, ConsultationType, ConversationStatus, ExportFormat, Kind, MessageRole, MessageStatus, SubjectType
 from chat.transcripts import FORMAT, VERSION
 from config.api import PAGE_DEFAULT, PAGE_LIMIT, Flag, Id, Number, PageQuery, Query, Strict, Text, Word
 from tenants.choices import Role
@@ -17,6 +17,7 @@ TITLE_LIMIT = 200
 SUBJECTS_LIMIT = 50
 CLIENT_ID_LIMIT = 100
 SEARCH_LIMIT = 200
+SHARE_DAYS_LIMIT = 90
 
 
 # Input -----------------------------------------------------------------------------------------------------------------
@@ -76,6 +77,11 @@ class NewMessage(Strict):
 
 class EventsQuery(Query):
     after = Number(required=False, min_value=0, help_text="The last event number you have; `Last-Event-ID` says the same and wins.")
+
+
+class NewShare(Strict):
+    audience = Word(choices=Audience.choices)
+    days = Number(min_value=1, max_value=SHARE_DAYS_LIMIT, help_text="After so many days it opens nothing any more.")
 
 
 class ExportQuery(Query):
@@ -286,3 +292,19 @@ class SubmittedAnswer(serializers.Serializer):
     answer = MessageAnswer(
         allow_null=True, help_text="The answer on its way: follow it by events, or read it again. Null where people talk among themselves."
     )
+
+
+class NewShareAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    url = serializers.URLField(help_text="The link. It is given here and never again.")
+    audience = serializers.ChoiceField(choices=Audience.choices)
+    expires_at = serializers.DateTimeField()
+
+
+class ShareAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    audience = serializers.ChoiceField(choices=Audience.choices)
+    views = serializers.IntegerField(help_text="How often it was opened.")
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    revoked_at = serializers.DateTimeField(allow_null=True)

@@ -69,6 +69,13 @@ class TitleWrong(ChatError):
     sentence = "A title has between 1 and 200 characters."
 
 
+class TooManyShares(ChatError):
+    code, http_status = "too_many_shares", 409
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"This conversation has {limit} open links, which is the most. Revoke one first.")
+
+
 class StoreAway(ChatError):
     code, http_status, retry_after = "store_away", 503, 2
     sentence = "Parley cannot reach its store right now. Your text is kept; it is sent as soon as possible."

@@ -164,6 +164,8 @@ def paths(conversation_id) -> list[tuple[str, str]]:
         ("POST", f"{one}/archive"),
         ("POST", f"{one}/restore"),
         ("GET", f"{one}/export"),
+        ("GET", f"{one}/shares"),
+        ("DELETE", f"{one}/shares/{MISSING}"),
         ("GET", f"{one}/messages"),
         ("POST", f"{one}/messages"),
         ("GET", f"{one}/events"),
@@ -310,6 +312,8 @@ def test_a_method_that_is_not_there_is_a_405(cast, olive):
         f"{one}/archive": "POST",
         f"{one}/restore": "POST",
         f"{one}/export": "GET, HEAD",
+        f"{one}/shares": "GET, POST, HEAD",
+        f"{one}/shares/{MISSING}": "DELETE",
         f"{one}/messages": "GET, POST, HEAD",
         f"{one}/events": "GET, HEAD",
     }
