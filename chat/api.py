@@ -23,6 +23,7 @@ from chat.serializers import (
     MessageAnswer,
     MessagesQuery,
     NewConversation,
+    NewImport,
     NewMessage,
     NewShare,
     NewShareAnswer,
@@ -32,7 +33,8 @@ from chat.serializers import (
 from chat.serializers import (
     Pin as PinBody,
 )
-from chat.services import conversations, exports, shares, turns
+from chat.services import conversations, exports, imports, shares, turns
+from config import json
 from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
 
 LIST = "conversations"
@@ -131,6 +133,28 @@ class Export(Endpoint):
     def get(self, call: Call, conversation_id: UUID) -> Any:
         conversation = access.conversation_for(call.membership, conversation_id)
         return Download(exports.export(call.membership, conversation, format=ExportFormat(call.query["format"])))
+
+
+class Import(Endpoint):
+    parser_classes = [json.FileParser]
+
+    @operation(
+        summary="Make a new consultation of mine from an exported file",
+        answer=ConversationAnswer,
+        status_code=201,
+        body=NewImport,
+        tags=["conversations"],
+    )
+    def post(self, call: Call) -> Any:
+        """The body is what `…/export?format=json` gave, 5 MiB and 10,000 messages at most, and may carry a `client_id`. Ids are made anew,
+        employees whom you may not see are left out, and tokens and costs enter no total."""
+        taken = imports.take(
+            call.membership,
+            conversation=call.body["conversation"],
+            messages=call.body["messages"],
+            client_id=call.body.get("client_id"),
+        )
+        return taken.as_json()
 
 
 class Shares(Endpoint):

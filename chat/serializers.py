@@ -133,12 +133,14 @@ class Each(serializers.ListField):
     """A list that is refused at its first wrong element: ten thousand of them need not be said ten thousand times."""
 
     def run_child_validation(self, data: list[Any]) -> list[Any]:
+        if self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
         found = []
         for place, element in enumerate(data):
             try:
                 found.append(self.child.run_validation(element))
             except serializers.ValidationError as error:
-                raise serializers.ValidationError({place: error.detail}) from error
+                raise serializers.ValidationError({str(place): error.detail}) from error
         return found
 
 
@@ -203,6 +205,17 @@ class ConversationFile(Strict):
     exported_at = Moment(required=False)
     conversation = ConversationInFile()
     messages = Each(child=MessageInFile(), max_length=FILE_MESSAGES_LIMIT)
+
+
+class NewImport(ConversationFile):
+    """The file, whole, and a name for the request."""
+
+    client_id = Text(
+        required=False,
+        max_length=CLIENT_ID_LIMIT,
+        allow_blank=False,
+        help_text="A name of yours for this request: sent again, it gives the same conversation and makes no second one.",
+    )
 
 
 # Answers ---------------------------------------------------------------------------------------------------------------

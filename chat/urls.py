@@ -16,6 +16,7 @@ urlpatterns = [
     path(_CHAT, views.inbox, name="inbox"),
     path(f"{_CHAT}new/", views.start, name="start"),
     path(f"{_CHAT}new/people/", views.people, name="people"),
+    path(f"{_CHAT}import/", views.import_file, name="import"),
     path(_ONE, views.conversation, name="conversation"),
     path(f"{_ONE}send/", views.send, name="send"),
     path(f"{_ONE}messages/<uuid:message>/stop/", views.stop, name="stop"),

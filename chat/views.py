@@ -29,6 +29,7 @@ from chat.forms import (
     ExportForm,
     FilterForm,
     FindForm,
+    ImportForm,
     PinForm,
     QuestionForm,
     ShareForm,
@@ -38,7 +39,7 @@ from chat.forms import (
     write_cursor,
 )
 from chat.records import ConversationRecord
-from chat.services import conversations, exports, turns
+from chat.services import conversations, exports, imports, turns
 from chat.services import shares as links
 from chat.services.errors import ChatError, StoreAway
 from config import loop, mongo
@@ -207,6 +208,24 @@ def _start_page(request: HttpRequest, membership: Membership, form: StartForm, *
         people_note=_people_note(found, find=find, more=more),
         text_limit=settings.TEXT_LIMIT,
     )
+
+
+@require_POST
+@member_page
+def import_file(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """A new consultation from an exported file; what is wrong with the file is said on the form's page."""
+    roles.require(membership, "chat:conversation:create")
+    form = ImportForm(request.POST, request.FILES)
+    if not form.is_valid():
+        messages.error(request, " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences))
+        return redirect("chat:start", membership.organization.slug)
+    wanted = {name: form.cleaned_data[name] for name in ("conversation", "messages", "client_id")}
+    try:
+        conversation = imports.take(membership, **wanted)
+    except ChatError as error:
+        messages.error(request, f"{error.field}: {error.sentence}")
+        return redirect("chat:start", membership.organization.slug)
+    return redirect(_address(membership, conversation.id))
 
 
 @require_GET

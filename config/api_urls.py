@@ -16,6 +16,7 @@ urlpatterns = [
     path("departments", tenants.Departments.as_view(), name="departments"),
     path("departments/<uuid:department_id>", tenants.Department.as_view(), name="department"),
     path("conversations", chat.Conversations.as_view(), name="conversations"),
+    path("conversations/import", chat.Import.as_view(), name="import"),
     path("conversations/<uuid:conversation_id>", chat.Conversation.as_view(), name="conversation"),
     path("conversations/<uuid:conversation_id>/pin", chat.Pin.as_view(), name="pin"),
     path("conversations/<uuid:conversation_id>/archive", chat.Archive.as_view(), name="archive"),

@@ -61,6 +61,7 @@ GET    /api/v1/departments                                             401   401
 GET    /api/v1/departments/{department_id}                             401   401   200   200   404   404   403   403   404   403
 GET    /api/v1/conversations                                           401   401   200   200   200   200   200   200   200   403
 POST   /api/v1/conversations                                           401   401   201   201   400   400   403   403   400   403
+POST   /api/v1/conversations/import                                    401   401   201   201   201   201   403   403   201   403
 GET    /api/v1/conversations/{conversation_id}                         401   401   200   200   404   404   404   404   404   403
 PATCH  /api/v1/conversations/{conversation_id}                         401   401   200   200   404   404   404   404   404   403
 DELETE /api/v1/conversations/{conversation_id}                         401   401   204   204   404   404   404   404   404   403
@@ -85,6 +86,7 @@ GET    /o/<slug:organization>/chat/                                  login login
 GET    /o/<slug:organization>/chat/new/                              login login   200 login   200   200   403   403   404   404
 POST   /o/<slug:organization>/chat/new/                              login login   302 login   400   400   403   403   404   404
 GET    /o/<slug:organization>/chat/new/people/                       login login   200 login   200   200   403   403   404   404
+POST   /o/<slug:organization>/chat/import/                           login login   302 login   302   302   403   403   404   404
 GET    /o/<slug:organization>/chat/<uuid:conversation>/              login login   200 login   404   404   404   404   404   404
 GET    /o/<slug:organization>/chat/<uuid:conversation>/export/       login login   200 login   404   404   404   404   404   404
 GET    /o/<slug:organization>/chat/<uuid:conversation>/shares/       login login   200 login   404   404   404   404   404   404
@@ -112,6 +114,12 @@ ELSEWHERE = {"/admin/": "Django admin: staff only, below", "/accounts/": "allaut
 # What an operation needs besides identifiers, to be a good request of Olive's.
 BODIES: dict[str, Any] = {
     "POST /api/v1/conversations": {"type": "employee_specific", "subject_employee_ids": ["{employee_id}"]},
+    "POST /api/v1/conversations/import": {
+        "format": "parley-conversation",
+        "version": 1,
+        "conversation": {"type": "one_to_one", "title": "Imported", "created_at": "2026-01-02T03:04:05Z"},
+        "messages": [],
+    },
     "POST /api/v1/employees": {"first_name": "Nina", "last_name": "Näs"},
     "PATCH /api/v1/employees/{employee_id}": {"job_title": "Lead"},
     "PATCH /api/v1/conversations/{conversation_id}": {"title": "Renamed", "pinned": True},
