@@ -1,4 +1,4 @@
-"""A conversation as a file: JSON that can be imported again, and Markdown for people. Pure: stored documents go in, bytes come out.
+"""A conversation as a file: JSON that can be imported again, and Markdown for people. Pure: messages go in as `PROJECTION` shapes them, bytes come out.
 
 The JSON is one object, documented as `ConversationFile` in the API's schema:
 
@@ -7,14 +7,15 @@ The JSON is one object, documented as `ConversationFile` in the API's schema:
      "messages": [{id, seq, role, author, text, status, model, version, usage, finish_reason, confidence, sources, error, attempt,
                    answer_to, created_at, edited_at}, …]}
 
-Times are ISO 8601 in UTC, costs are decimal strings in US dollars. Both writers take messages in batches and give a part for each, so
-that a file of any length passes through little memory.
+Times are UTC (those of messages come without saying so), costs are decimal strings in US dollars. Both writers take messages in
+batches and give a part for each, so that a file of any length passes through little memory.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from chat.choices import ConsultationType, ExportFormat, Kind, MessageRole, MessageStatus
@@ -28,16 +29,50 @@ EXTENSIONS = {ExportFormat.MARKDOWN: "md", ExportFormat.JSON: "json"}
 NAME_LIMIT = 60  # characters; at four bytes each they still fit into what file systems take
 
 M = mongo.names(Message)
-# What of a message enters a file.
+
+
+def _known(field: str, otherwise: Any = None) -> dict[str, Any]:
+    return {"$ifNull": [f"${field}", otherwise]}
+
+
+def _where_known(field: str, shape: dict[str, Any]) -> dict[str, Any]:
+    return {"$cond": [{"$eq": [_known(field), None]}, None, shape]}
+
+
+_METADATA, _ERROR = M.ai_response_metadata, M.error_details
+# What of a message enters a file, shaped by MongoDB: made in Python, it would take longer than all the rest.
 PROJECTION = {
     "_id": 0,
-    **dict.fromkeys(
-        (
-            *(M.message_id, M.seq, M.role, M.user_id, M.user_name, M.user_role, M.content, M.status, M.ai_model, M.version),
-            *(M.ai_response_metadata, M.finish_reason, M.error_details, M.attempt, M.answer_to, M.created_at, M.edited_at),
-        ),
-        1,
+    "id": f"${M.message_id}",
+    "seq": f"${M.seq}",
+    "role": f"${M.role}",
+    "author": {
+        "$cond": [
+            {"$eq": [f"${M.role}", MessageRole.ASSISTANT.value]},
+            None,
+            {"id": _known(M.user_id), "name": _known(M.user_name), "role": _known(M.user_role)},
+        ]
+    },
+    "text": _known(M.content, ""),
+    "status": f"${M.status}",
+    "model": _known(M.ai_model),
+    "version": _known(M.version),
+    "usage": _where_known(
+        f"{_METADATA}.outputTokens",
+        {
+            "input_tokens": _known(f"{_METADATA}.inputTokens"),
+            "output_tokens": f"${_METADATA}.outputTokens",
+            "cost": {"$toString": f"${_METADATA}.cost"},
+        },
     ),
+    "finish_reason": _known(M.finish_reason),
+    "confidence": _known(f"{_METADATA}.confidenceScore"),
+    "sources": _known(f"{_METADATA}.sources", []),
+    "error": _where_known(_ERROR, {"code": _known(f"{_ERROR}.errorCode"), "detail": _known(f"{_ERROR}.errorMessage")}),
+    "attempt": _known(M.attempt, 1),
+    "answer_to": _known(M.answer_to),
+    "created_at": f"${M.created_at}",
+    "edited_at": _known(M.edited_at),
 }
 
 _NO_FILE_NAME = re.compile(r'[\\/:*?"<>|\s]+')
@@ -62,7 +97,7 @@ def as_json(conversation: ConversationRecord, batches: Iterable[Batch], *, now: 
     yield head.removesuffix(b"}") + b',"messages":['
     separator = b""
     for batch in batches:
-        yield separator + json.dumps([_message(raw) for raw in batch])[1:-1]
+        yield separator + json.dumps([_spelled(message) for message in batch])[1:-1]
         separator = b","
     yield b"]}"
 
@@ -80,39 +115,12 @@ def _conversation(conversation: ConversationRecord) -> dict[str, Any]:
     }
 
 
-def _message(raw: dict[str, Any]) -> dict[str, Any]:
-    metadata, error = raw.get(M.ai_response_metadata) or {}, raw.get(M.error_details)
-    is_answer = raw[M.role] == MessageRole.ASSISTANT.value
-    return {
-        "id": raw[M.message_id],
-        "seq": raw[M.seq],
-        "role": raw[M.role],
-        "author": None if is_answer else {"id": raw.get(M.user_id), "name": raw.get(M.user_name), "role": raw.get(M.user_role)},
-        "text": raw.get(M.content) or "",
-        "status": raw[M.status],
-        "model": raw.get(M.ai_model),
-        "version": raw.get(M.version),
-        "usage": _usage(metadata),
-        "finish_reason": raw.get(M.finish_reason),
-        "confidence": metadata.get("confidenceScore"),
-        "sources": metadata.get("sources", ()),
-        "error": error and {"code": error.get("errorCode"), "detail": error.get("errorMessage")},
-        "attempt": raw.get(M.attempt, 1),
-        "answer_to": raw.get(M.answer_to),
-        "created_at": raw[M.created_at],
-        "edited_at": raw.get(M.edited_at),
-    }
-
-
-def _usage(metadata: dict[str, Any]) -> dict[str, Any] | None:
-    if metadata.get("outputTokens") is None:
-        return None
-    cost = metadata.get("cost")
-    return {
-        "input_tokens": metadata.get("inputTokens"),
-        "output_tokens": metadata["outputTokens"],
-        "cost": None if cost is None else cost.to_decimal(),
-    }
+def _spelled(message: dict[str, Any]) -> dict[str, Any]:
+    """MongoDB writes small and large costs with an exponent; the file does not."""
+    usage = message["usage"]
+    if usage and usage["cost"] and "E" in usage["cost"]:
+        usage["cost"] = format(Decimal(usage["cost"]), "f")
+    return message
 
 
 # Markdown --------------------------------------------------------------------------------------------------------------
@@ -128,25 +136,25 @@ def as_markdown(conversation: ConversationRecord, batches: Iterable[Batch], *, s
     ]
     yield "\n".join([f"# {_plain(conversation.title)}", "", *facts, ""]).encode()
     for batch in batches:
-        yield "".join(_section(raw) for raw in batch).encode()
+        yield "".join(_section(message) for message in batch).encode()
 
 
-def _section(raw: dict[str, Any]) -> str:
-    name = raw.get(M.user_name) if raw[M.role] == MessageRole.USER.value else ASSISTANT_NAME
-    parts = [f"\n## {_plain(name or 'Somebody')}, {_moment(raw[M.created_at])}\n"]
-    if text := raw.get(M.content):
-        parts.append("\n> " + _LINE_END.sub(r"\1> ", text) + "\n")
-    if foot := _foot(raw):
+def _section(message: dict[str, Any]) -> str:
+    name = (message["author"] or {}).get("name") if message["role"] == MessageRole.USER.value else ASSISTANT_NAME
+    parts = [f"\n## {_plain(name or 'Somebody')}, {_moment(message['created_at'])}\n"]
+    if message["text"]:
+        parts.append("\n> " + _LINE_END.sub(r"\1> ", message["text"]) + "\n")
+    if foot := _foot(message):
         parts.append(f"\n*{foot}*\n")
     return "".join(parts)
 
 
-def _foot(raw: dict[str, Any]) -> str:
+def _foot(message: dict[str, Any]) -> str:
     """How it ended where it did not end well, its model and its tokens."""
-    said = [] if raw[M.status] == MessageStatus.SENT.value else [str(MessageStatus(raw[M.status]).label)]
-    if raw.get(M.ai_model):
-        said.append(_plain(raw[M.ai_model]))
-    if usage := _usage(raw.get(M.ai_response_metadata) or {}):
+    said = [] if message["status"] == MessageStatus.SENT.value else [str(MessageStatus(message["status"]).label)]
+    if message["model"]:
+        said.append(_plain(message["model"]))
+    if usage := message["usage"]:
         said.append(f"{(usage['input_tokens'] or 0) + usage['output_tokens']:,} tokens")
     return " · ".join(said)
 
@@ -157,4 +165,4 @@ def _plain(words: str) -> str:
 
 
 def _moment(value: datetime) -> str:
-    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{value:%Y-%m-%d %H:%M} UTC"

@@ -31,7 +31,8 @@ def conversation(title: str = "A title") -> ConversationRecord:
 
 
 def message(text: str, *, role: str = "user", name: str | None = "Olive Olsen", **fields) -> dict:
-    return {"messageId": "m", "seq": 1, "role": role, "userName": name, "content": text, "status": "sent", "createdAt": NOW, **fields}
+    author = None if role == "assistant" else {"id": None, "name": name, "role": None}
+    return {"role": role, "author": author, "text": text, "status": "sent", "model": None, "usage": None, "created_at": NOW, **fields}
 
 
 def markdown(*messages: dict, title: str = "A title", subjects: tuple[str, ...] = ()) -> str:
@@ -67,9 +68,9 @@ def test_no_title_makes_an_unsafe_file_name(title):
 
 
 def test_a_transcript_says_who_said_what_when_and_what_it_took():
-    usage = {"inputTokens": 1_000, "outputTokens": 234}
-    answer = message("Calm.\n\nAnd kind.", role="assistant", name=None, aiModel="gpt_4", aiResponseMetadata=usage)
-    stopped = message("", role="assistant", name=None, status="interrupted")
+    usage = {"input_tokens": 1_000, "output_tokens": 234, "cost": None}
+    answer = message("Calm.\n\nAnd kind.", role="assistant", model="gpt_4", usage=usage)
+    stopped = message("", role="assistant", status="interrupted")
     assert markdown(message("How is he?"), answer, stopped, subjects=("Erik Ek",)) == (
         "# A title\n\n- About one employee: Erik Ek\n- Started 2026-03-04 05:06 UTC, last message 2026-03-04 05:06 UTC\n"
         "- Exported 2026-03-04 05:06 UTC\n"
