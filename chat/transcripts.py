@@ -1,4 +1,6 @@
-"""A conversation as a file: JSON that can be imported again, and Markdown for people. Pure: messages go in as `PROJECTION` shapes them, bytes come out.
+"""A conversation as a file: JSON that can be imported again, and Markdown for people.
+
+Pure: messages go in as `PROJECTION` shapes them, bytes come out.
 
 The JSON is one object, documented as `ConversationFile` in the API's schema:
 

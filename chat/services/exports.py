@@ -21,7 +21,7 @@ from tenants.services import audit
 
 M = mongo.names(Message)
 
-AT_ONCE = 500  # messages
+AT_ONCE = 2_000  # messages
 MEDIA_TYPES = {ExportFormat.MARKDOWN: "text/markdown; charset=utf-8", ExportFormat.JSON: "application/json"}
 
 

@@ -9,6 +9,7 @@ from bson.decimal128 import Decimal128
 
 from chat.documents import Conversation, Message
 from chat.downloads import Download
+from chat.services import exports
 from chat.services.exports import File
 from config import json, mongo
 from tenants import scoping
@@ -148,6 +149,7 @@ def test_many_messages_leave_in_parts_and_none_becomes_an_object(cast, olive, mo
     def made(*_, **__):
         raise AssertionError("an object was made of a message")
 
+    monkeypatch.setattr(exports, "AT_ONCE", 500)
     monkeypatch.setattr(Message, "_from_son", made)
     monkeypatch.setattr("chat.records.MessageRecord.read", made)
     response = export(olive, conversation)

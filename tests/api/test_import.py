@@ -409,6 +409,7 @@ def test_export_import_export_gives_the_same_messages(cast, olive, file):
     first = file_of(olive, take(olive, file))
     for given_, kept in zip(file["messages"], first["messages"], strict=True):
         assert kept["text"] == given_["text"]
+        assert kept["usage"] == given_["usage"]
         assert moment(kept["created_at"]) == moment(given_["created_at"])
     second = file_of(olive, take(olive, first))
     assert same(second) == same(first)
