@@ -4,19 +4,25 @@ Missing and forbidden look the same: `tenants.access.NotFound`. Identifiers are 
 reaches a query.
 """
 
+import hashlib
 import uuid
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from chat.choices import ConversationStatus
-from chat.documents import Conversation, Message
+from chat.choices import Audience, ConversationStatus
+from chat.documents import Conversation, Message, Share
 from chat.realtime import keys
-from chat.records import ConversationRecord, MessageRecord
+from chat.records import ConversationRecord, MessageRecord, ShareRecord
 from config import loop, mongo, redis
 from tenants import access, roles
 from tenants.models import Membership
+from tenants.scoping import ACROSS_COMMENT
 from tenants.services import audit
 
-C, M = mongo.names(Conversation), mongo.names(Message)
+C, M, S = mongo.names(Conversation), mongo.names(Message), mongo.names(Share)
+
+WHY_ACROSS = ACROSS_COMMENT + "whose shared copy does this link open?"
 
 
 def key(value: object) -> str:
@@ -125,3 +131,60 @@ async def amessage_for(membership: Membership, message_id: object) -> MessageRec
         raise access.NotFound
     await aconversation_for(membership, raw[M.conversation_id])
     return MessageRecord.read(raw)
+
+
+# Links to copies ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedShare:
+    """A copy behind a link, and its reader where that is one of the organization's people."""
+
+    share: ShareRecord
+    reader: Membership | None
+
+
+def hash_of(token: str) -> str:
+    """What is stored of a link's token. Tokens are 256 random bits, so a plain hash cannot be guessed backwards."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def owned_conversation_for(membership: Membership, conversation_id: object) -> ConversationRecord:
+    """A conversation of this member's own; `Forbidden` for one that was only shared with them."""
+    conversation = conversation_for(membership, conversation_id)
+    if conversation.user_id != str(membership.user_id):
+        raise access.Forbidden("Only the person who started this conversation can share it.")
+    return conversation
+
+
+def may_share(membership: Membership, *, audience: Audience) -> bool:
+    if audience == Audience.ANYONE and not roles.may(membership, "chat:share:open"):
+        return False
+    return roles.may(membership, "chat:share:create")
+
+
+def shared_copy(token: str, *, user_id: object, now: datetime) -> OpenedShare:
+    """The copy that this link opens for this visitor (None where nobody is signed in). Causes up to four queries.
+
+    `NotFound`, always the same, where the link is unknown, expired or revoked, where it is for the organization and the visitor is
+    none of its people, where its conversation was deleted, and where the person who made it is gone or may share it no longer.
+    """
+    # The link names its organization: before its copy is found there is no tenant to act for.
+    raw = mongo.collection(Share).find_one({S.token_hash: hash_of(token)}, comment=WHY_ACROSS)
+    if raw is None or not (share := ShareRecord.read(raw)).is_live(now=now):
+        raise access.NotFound
+    reader = _member(share, user_id=user_id)
+    if share.audience == Audience.ORGANIZATION and reader is None:
+        raise access.NotFound
+    maker = _member(share, user_id=share.user_id)
+    if maker is None or not may_share(maker, audience=share.audience):
+        raise access.NotFound
+    conversation_for(maker, share.conversation_id)
+    return OpenedShare(share=share, reader=reader)
+
+
+def _member(share: ShareRecord, *, user_id: object) -> Membership | None:
+    try:
+        return access.membership_in(share.organization_id, user_id=user_id)
+    except access.NotFound:
+        return None

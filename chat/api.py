@@ -5,32 +5,42 @@ from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat as uuid
+from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.response import Response
 
 from chat import access, selectors, sse
+from chat.choices import Audience, ExportFormat
+from chat.downloads import Download
 from chat.realtime.limits import Left
 from chat.records import ConversationRecord
 from chat.serializers import (
     ConversationAnswer,
     ConversationChange,
+    ConversationFile,
     ConversationsQuery,
     EventsQuery,
+    ExportQuery,
     MessageAnswer,
     MessagesQuery,
     NewConversation,
     NewFeedback,
+    NewImport,
     NewMessage,
+    NewShare,
+    NewShareAnswer,
     SearchQuery,
     SearchResultAnswer,
+    ShareAnswer,
     SubmittedAnswer,
     VersionsAnswer,
 )
 from chat.serializers import (
     Pin as PinBody,
 )
-from chat.services import conversations, feedback, search, turns
+from chat.services import conversations, exports, feedback, imports, search, shares, turns
+from config import json
 from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
 
 LIST = "conversations"
@@ -124,6 +134,69 @@ class Restore(Endpoint):
     def post(self, call: Call, conversation_id: UUID) -> Any:
         conversation = access.conversation_for(call.membership, conversation_id)
         return conversations.restore(call.membership, conversation).as_json()
+
+
+class Export(Endpoint):
+    @operation(
+        summary="A conversation as a file: JSON that can be imported again, or Markdown",
+        answer=ConversationFile,
+        also={"text/markdown": OpenApiTypes.STR},
+        query=ExportQuery,
+        tags=["conversations"],
+    )
+    def get(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        return Download(exports.export(call.membership, conversation, format=ExportFormat(call.query["format"])))
+
+
+class Import(Endpoint):
+    parser_classes = [json.FileParser]
+
+    @operation(
+        summary="Make a new consultation of mine from an exported file",
+        answer=ConversationAnswer,
+        status_code=201,
+        body=NewImport,
+        tags=["conversations"],
+    )
+    def post(self, call: Call) -> Any:
+        """The body is what `…/export?format=json` gave, 5 MiB and 10,000 messages at most, and may carry a `client_id`. Ids are made anew,
+        employees whom you may not see are left out, and tokens and costs enter no total."""
+        taken = imports.take(
+            call.membership,
+            conversation=call.body["conversation"],
+            messages=call.body["messages"],
+            client_id=call.body.get("client_id"),
+        )
+        return taken.as_json()
+
+
+class Shares(Endpoint):
+    @operation(summary="The links to copies of my conversation, newest first", answer=page_of(ShareAnswer), tags=["shares"])
+    def get(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.owned_conversation_for(call.membership, conversation_id)
+        return page(call.request, [share.as_json() for share in selectors.shares(conversation)], name="shares")
+
+    @operation(
+        summary="Make a link to a copy of my conversation as it is now",
+        answer=NewShareAnswer,
+        status_code=201,
+        body=NewShare,
+        refusals=(409,),
+        tags=["shares"],
+    )
+    def post(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.owned_conversation_for(call.membership, conversation_id)
+        made = shares.create(call.membership, conversation, audience=Audience(call.body["audience"]), days=call.body["days"])
+        shown = {name: value for name, value in made.share.as_json().items() if name in ("id", "audience", "expires_at")}
+        return shown | {"url": call.request.build_absolute_uri(reverse("chat:shared", args=[made.token]))}
+
+
+class Share(Endpoint):
+    @operation(summary="Revoke a link: nobody can open it any more", answer=None, status_code=204, tags=["shares"])
+    def delete(self, call: Call, conversation_id: UUID, share_id: UUID) -> Any:
+        conversation = access.owned_conversation_for(call.membership, conversation_id)
+        shares.revoke(call.membership, conversation, share_id=share_id)
 
 
 class Messages(Endpoint):

@@ -75,6 +75,20 @@ class RevisionReason(TextChoices):
     REGENERATED = "regenerated", "Written again"
 
 
+class Audience(TextChoices):
+    """Who may open a link to a copy of a conversation."""
+
+    ORGANIZATION = "organization", "People of the organization"
+    ANYONE = "anyone", "Anyone with the link"
+
+
+class ExportFormat(TextChoices):
+    """What a conversation can be downloaded as."""
+
+    MARKDOWN = "markdown", "Markdown"
+    JSON = "json", "JSON"
+
+
 RETRYABLE = (MessageStatus.INTERRUPTED, MessageStatus.ERROR, MessageStatus.CANCELLED)
 ON_THEIR_WAY = (MessageStatus.PENDING, MessageStatus.STREAMING)
 SETTLED = tuple(status for status in MessageStatus if status not in ON_THEIR_WAY)

@@ -23,6 +23,7 @@ from mongoengine import (
 
 from chat.choices import (
     SETTLED,
+    Audience,
     ConsultationType,
     ContentType,
     ConversationStatus,
@@ -327,5 +328,50 @@ class MessageRevision(TenantDocument):
         "indexes": [
             # The versions of a message, oldest first; each is kept once.
             {"name": "version", "fields": ["organization_id", "message_id", "attempt"], "unique": True},
+        ],
+    }
+
+
+class SharedMessage(EmbeddedDocument):
+    """What a link shows of a message: no costs, nobody's id."""
+
+    role = StringField(choices=MessageRole.values, required=True)
+    author = StringField(null=True)  # a person's name
+    text = StringField(required=True)
+    created_at = DateTimeField(db_field="createdAt", required=True)
+
+
+class Share(TenantDocument):
+    """A link to a copy of a conversation as it was when the link was made. Of the link's token only the hash is kept."""
+
+    share_id = StringField(db_field="shareId", required=True)
+    conversation_id = StringField(db_field="conversationId", required=True)
+    user_id = StringField(db_field="userId", required=True)
+    token_hash = StringField(db_field="tokenHash", required=True)  # SHA-256, hexadecimal
+    audience = StringField(choices=Audience.values, required=True)
+    title = StringField(required=True)
+    messages = EmbeddedDocumentListField(SharedMessage)  # none any more once it is revoked
+    is_whole = BooleanField(db_field="isWhole", default=True)  # False where earlier messages did not fit into the copy
+    views = IntField(default=0)
+    created_at = DateTimeField(db_field="createdAt", required=True)
+    expires_at = DateTimeField(db_field="expiresAt", required=True)
+    revoked_at = DateTimeField(db_field="revokedAt")
+    remove_at = DateTimeField(db_field="removeAt", required=True)
+
+    meta = {
+        "collection": "chat_shares",
+        "auto_create_index": False,
+        "indexes": [
+            # One link by its id, to revoke it.
+            {"name": "shareId_1", "fields": ["share_id"], "unique": True},
+            # The copy behind a link that somebody opens.
+            {"name": "tokenHash_1", "fields": ["token_hash"], "unique": True},
+            # A conversation's links, newest first.
+            {
+                "name": "organizationId_1_conversationId_1_createdAt_-1",
+                "fields": ["organization_id", "conversation_id", "-created_at"],
+            },
+            # What MongoDB removes by itself.
+            {"name": "removeAt_1", "fields": ["remove_at"], "expireAfterSeconds": 0},
         ],
     }

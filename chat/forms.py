@@ -1,5 +1,6 @@
 """What the pages' forms take. They only parse: whether a thing may be done is the services' to say."""
 
+import hashlib
 import re
 import uuid
 from dataclasses import dataclass
@@ -9,13 +10,16 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core import signing
+from rest_framework.exceptions import ParseError
 
-from chat.choices import ConsultationType, ConversationStatus
+from chat.choices import Audience, ConsultationType, ConversationStatus, ExportFormat
 from chat.search import QUERY_LIMIT
 from chat.selectors import InboxCursor
+from chat.serializers import ConversationFile
 from chat.services.conversations import SUBJECT_RULES, TITLE_LIMIT
 from chat.services.feedback import COMMENT_LIMIT
 from chat.services.search import SearchCursor, cursor_from
+from config import json
 from tenants.choices import Role
 
 CLIENT_ID_LIMIT = 100
@@ -158,6 +162,49 @@ class ReadersForm(forms.Form):
 
 class PinForm(forms.Form):
     on = forms.BooleanField(required=False)
+
+
+class ImportForm(forms.Form):
+    """An exported file. Cleaned, it is what the file says, and `client_id` names this file from this form."""
+
+    file = forms.FileField(error_messages={"required": "Choose a file first.", "empty": "This file is empty. Choose another one."})
+    client_id = forms.CharField(max_length=CLIENT_ID_LIMIT)
+
+    def clean(self) -> dict[str, Any]:
+        file, client_id = self.cleaned_data.get("file"), self.cleaned_data.get("client_id", "")
+        if file is None:
+            return self.cleaned_data
+        if file.size > json.FILE_LIMIT:
+            raise forms.ValidationError(f"This file is larger than {json.FILE_LIMIT:,} bytes. Choose a smaller one.")
+        body = file.read()
+        try:
+            found = ConversationFile(data=json.loads(body))
+        except ParseError as error:
+            raise forms.ValidationError("This is no exported JSON file. Download one from a consultation's menu.") from error
+        if not found.is_valid():
+            raise forms.ValidationError(_first(found.errors))
+        digest = hashlib.sha256(body).hexdigest()
+        return {**found.validated_data, "client_id": f"{client_id}:{digest}"}
+
+
+def _first(problems: Any) -> str:
+    """The first of a file's problems, with the path of the field it is about."""
+    path = []
+    while isinstance(problems, dict | list):
+        name, problems = next(iter(problems.items())) if isinstance(problems, dict) else ("", problems[0])
+        path.append(str(name))
+    return f"{'.'.join(filter(None, path))}: {problems}"
+
+
+class ShareForm(forms.Form):
+    """A new link to a copy of a conversation."""
+
+    audience = forms.ChoiceField(choices=Audience.choices)
+    days = forms.TypedChoiceField(choices=[(1, "1 day"), (7, "7 days"), (30, "30 days"), (90, "90 days")], coerce=int, initial=7)
+
+
+class ExportForm(forms.Form):
+    format = forms.ChoiceField(choices=ExportFormat.choices)
 
 
 class FilterForm(forms.Form):

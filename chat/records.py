@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chat import markdown
-from chat.choices import MessageRole, MessageStatus
+from chat.choices import Audience, MessageRole, MessageStatus
 
 
 def as_time(value: datetime | None) -> str | None:
@@ -226,3 +226,62 @@ class MessageRecord:
         if self.status in (MessageStatus.PENDING, MessageStatus.STREAMING):
             return ""
         return markdown.render(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedMessageRecord:
+    role: str
+    author: str | None
+    text: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRecord:
+    """A link. `messages` is empty in lists of links."""
+
+    id: str
+    organization_id: str
+    conversation_id: str
+    user_id: str
+    audience: Audience
+    title: str
+    is_whole: bool
+    views: int
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    messages: tuple[SharedMessageRecord, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def read(cls, raw: Any) -> "ShareRecord":
+        return cls(
+            id=raw["shareId"],
+            organization_id=raw["organizationId"],
+            conversation_id=raw["conversationId"],
+            user_id=raw["userId"],
+            audience=Audience(raw["audience"]),
+            title=raw["title"],
+            is_whole=raw["isWhole"],
+            views=raw["views"],
+            created_at=raw["createdAt"],
+            expires_at=raw["expiresAt"],
+            revoked_at=raw.get("revokedAt"),
+            messages=tuple(
+                SharedMessageRecord(message["role"], message.get("author"), message["text"], message["createdAt"])
+                for message in raw.get("messages", ())
+            ),
+        )
+
+    def is_live(self, *, now: datetime) -> bool:
+        return self.revoked_at is None and now < self.expires_at
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "audience": self.audience.value,
+            "views": self.views,
+            "created_at": as_time(self.created_at),
+            "expires_at": as_time(self.expires_at),
+            "revoked_at": as_time(self.revoked_at),
+        }

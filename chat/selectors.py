@@ -10,15 +10,16 @@ import orjson
 
 from chat import access
 from chat.choices import ON_THEIR_WAY, ConversationStatus, Kind
-from chat.documents import Conversation, Message, MessageRevision
+from chat.documents import Conversation, Message, MessageRevision, Share
 from chat.events import EventType
 from chat.realtime import stream
-from chat.records import ConversationRecord, MessageRecord
+from chat.records import ConversationRecord, MessageRecord, ShareRecord
 from config import mongo, redis
 from tenants import roles
 from tenants.models import Membership
 
 C, M, R = mongo.names(Conversation), mongo.names(Message), mongo.names(MessageRevision)
+S = mongo.names(Share)
 
 PAGE = 50
 MOST = 200
@@ -240,6 +241,13 @@ def versions(answer: MessageRecord) -> tuple[MessageRecord, ...]:
         M.versions: answer.versions,
     }
     return (*(MessageRecord.read({**raw, **same}) for raw in earlier), answer)
+
+
+def shares(conversation: ConversationRecord, *, limit: int = MOST) -> list[ShareRecord]:
+    """A conversation's links, newest first, without their copies. The conversation came through the door."""
+    wanted = {S.organization_id: conversation.organization_id, S.conversation_id: conversation.id}
+    found = mongo.collection(Share).find(wanted, {S.messages: 0, S.token_hash: 0}, sort=[(S.created_at, -1)], limit=limit)
+    return [ShareRecord.read(raw) for raw in found]
 
 
 def kinds_offered() -> tuple[str, ...]:

@@ -1,11 +1,17 @@
 """What conversations and messages take and give. The answers' serializers only document: `chat.records` makes the dicts."""
 
+from datetime import datetime
+from typing import Any
+
 from django.conf import settings
+from django.core.validators import RegexValidator
+from django.utils import timezone
 from rest_framework import serializers
 
-from chat.choices import ConsultationType, ConversationStatus, Kind, MessageRole, MessageStatus, SubjectType
+from chat.choices import Audience, ConsultationType, ConversationStatus, ExportFormat, Kind, MessageRole, MessageStatus, SubjectType
 from chat.search import QUERY_LIMIT
 from chat.services.feedback import COMMENT_LIMIT
+from chat.transcripts import FORMAT, VERSION
 from config.api import PAGE_DEFAULT, PAGE_LIMIT, Flag, Id, Number, PageQuery, Query, Strict, Text, Word
 from tenants.choices import Role
 
@@ -14,6 +20,7 @@ SUBJECTS_LIMIT = 50
 CLIENT_ID_LIMIT = 100
 SEARCH_LIMIT = 200
 READERS_LIMIT = 100
+SHARE_DAYS_LIMIT = 90
 
 
 # Input -----------------------------------------------------------------------------------------------------------------
@@ -93,6 +100,145 @@ class EventsQuery(Query):
 
 class SearchQuery(PageQuery):
     q = Text(max_length=QUERY_LIMIT, help_text="Words and operators.")
+
+
+class NewShare(Strict):
+    audience = Word(choices=Audience.choices)
+    days = Number(min_value=1, max_value=SHARE_DAYS_LIMIT, help_text="After so many days it opens nothing any more.")
+
+
+class ExportQuery(Query):
+    format = Word(required=False, choices=ExportFormat.choices, default=ExportFormat.JSON.value)
+
+
+# A conversation's file: what an export gives and an import takes --------------------------------------------------------
+
+
+FILE_TEXT_LIMIT = 200_000  # characters of one message; an answer may be longer than a question
+FILE_MESSAGES_LIMIT = 10_000
+FILE_SOURCES_LIMIT = 200
+FILE_WORD_LIMIT = 200  # characters of a name, a model, a source
+FILE_SENTENCE_LIMIT = 2_000
+NUMBER_LIMIT = 2**31 - 1
+FIRST_YEAR = 2000
+
+
+class Moment(serializers.DateTimeField):
+    """A time that says its zone, from the year 2000 to now."""
+
+    default_error_messages = {
+        "invalid": "Send a time in ISO 8601 with its zone, such as 2026-01-31T09:41:00Z.",
+        "out": "Send a time between the year 2000 and now.",
+    }
+
+    def to_internal_value(self, value: Any) -> datetime:  # type: ignore[override]
+        try:
+            found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        except ValueError:
+            found = None
+        if found is None or found.tzinfo is None:
+            self.fail("invalid")
+        if found.year < FIRST_YEAR or found > timezone.now():
+            self.fail("out")
+        return found
+
+
+class Fraction(serializers.FloatField):
+    """A number from 0 to 1, and only a number."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, (int, float)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Each(serializers.ListField):
+    """A list that is refused at its first wrong element: ten thousand of them need not be said ten thousand times."""
+
+    def run_child_validation(self, data: list[Any]) -> list[Any]:
+        if self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        found = []
+        for place, element in enumerate(data):
+            try:
+                found.append(self.child.run_validation(element))
+            except serializers.ValidationError as error:
+                raise serializers.ValidationError({str(place): error.detail}) from error
+        return found
+
+
+class AuthorInFile(Strict):
+    id = Id(required=False, allow_null=True)
+    name = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_WORD_LIMIT)
+    role = Word(required=False, choices=Role.choices, allow_null=True)
+
+
+class UsageInFile(Strict):
+    input_tokens = Number(required=False, allow_null=True, min_value=0, max_value=NUMBER_LIMIT)
+    output_tokens = Number(min_value=0, max_value=NUMBER_LIMIT)
+    cost = Text(
+        required=False,
+        allow_null=True,
+        validators=[RegexValidator(r"^[0-9]{1,9}(\.[0-9]{1,24})?\Z", 'Send US dollars as a decimal string, such as "0.0125".')],
+        help_text="US dollars, as a decimal string; null where the price is unknown.",
+    )
+
+
+class ErrorInFile(Strict):
+    code = Text(required=False, allow_null=True, max_length=FILE_WORD_LIMIT)
+    detail = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_SENTENCE_LIMIT)
+
+
+class MessageInFile(Strict):
+    id = Id(required=False)
+    seq = Number(required=False, min_value=1, max_value=NUMBER_LIMIT, help_text="Its place; an import goes by the order of the list.")
+    role = Word(choices=MessageRole.choices)
+    author = AuthorInFile(required=False, allow_null=True, help_text="Null for an answer.")
+    text = Text(allow_blank=True, max_length=FILE_TEXT_LIMIT)
+    status = Word(required=False, choices=MessageStatus.choices, default=MessageStatus.SENT.value)
+    model = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_WORD_LIMIT)
+    version = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_WORD_LIMIT)
+    usage = UsageInFile(required=False, allow_null=True)
+    finish_reason = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_WORD_LIMIT)
+    confidence = Fraction(required=False, allow_null=True, min_value=0, max_value=1)
+    sources = Each(child=Text(max_length=FILE_WORD_LIMIT), required=False, max_length=FILE_SOURCES_LIMIT)
+    error = ErrorInFile(required=False, allow_null=True)
+    attempt = Number(required=False, min_value=1, max_value=NUMBER_LIMIT)
+    answer_to = Id(required=False, allow_null=True, help_text="The `id` of the question in this file that it answers.")
+    created_at = Moment()
+    edited_at = Moment(required=False, allow_null=True)
+
+
+class ConversationInFile(Strict):
+    id = Id(required=False)
+    kind = Word(required=False, choices=Kind.choices)
+    type = Word(choices=ConsultationType.choices, allow_null=True)
+    title = Text(max_length=TITLE_LIMIT, allow_blank=False)
+    subject_employee_ids = Each(child=Id(), required=False, max_length=SUBJECTS_LIMIT)
+    subject_type = Word(required=False, choices=SubjectType.choices, allow_null=True)
+    created_at = Moment()
+    last_message_at = Moment(required=False, allow_null=True)
+
+
+class ConversationFile(Strict):
+    """A conversation as `…/export?format=json` gives it."""
+
+    format = Word(choices=[FORMAT])
+    version = Number(min_value=VERSION, max_value=VERSION)
+    exported_at = Moment(required=False)
+    conversation = ConversationInFile()
+    messages = Each(child=MessageInFile(), max_length=FILE_MESSAGES_LIMIT)
+
+
+class NewImport(ConversationFile):
+    """The file, whole, and a name for the request."""
+
+    client_id = Text(
+        required=False,
+        max_length=CLIENT_ID_LIMIT,
+        allow_blank=False,
+        help_text="A name of yours for this request: sent again, it gives the same conversation and makes no second one.",
+    )
 
 
 # Answers ---------------------------------------------------------------------------------------------------------------
@@ -215,3 +361,19 @@ class SearchResultAnswer(serializers.Serializer):
     message = FoundMessageAnswer(allow_null=True, help_text="Null for a conversation that was found by its title.")
     snippet = PieceAnswer(many=True, help_text="The text around the first hit, in pieces.")
     at = serializers.DateTimeField(help_text="When the message was written, or something last said in the conversation.")
+
+
+class NewShareAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    url = serializers.URLField(help_text="The link. It is given here and never again.")
+    audience = serializers.ChoiceField(choices=Audience.choices)
+    expires_at = serializers.DateTimeField()
+
+
+class ShareAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    audience = serializers.ChoiceField(choices=Audience.choices)
+    views = serializers.IntegerField(help_text="How often it was opened.")
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    revoked_at = serializers.DateTimeField(allow_null=True)

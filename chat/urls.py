@@ -1,4 +1,4 @@
-"""The pages' addresses. The organization's slug comes first in every one of them."""
+"""The pages' addresses. The organization's slug comes first in every one of them, but for the way in and the links to copies."""
 
 from django.urls import path
 
@@ -11,11 +11,13 @@ _ONE = f"{_CHAT}<uuid:conversation>/"
 
 urlpatterns = [
     path("", views.front, name="front"),
+    path("s/<str:token>/", views.shared, name="shared"),
     path("o/<slug:organization>/", views.home, name="home"),
     path(_CHAT, views.inbox, name="inbox"),
     path(f"{_CHAT}new/", views.start, name="start"),
     path(f"{_CHAT}new/people/", views.people, name="people"),
     path(f"{_CHAT}search/", views.search, name="search"),
+    path(f"{_CHAT}import/", views.import_file, name="import"),
     path(_ONE, views.conversation, name="conversation"),
     path(f"{_ONE}send/", views.send, name="send"),
     path(f"{_ONE}messages/<uuid:message>/stop/", views.stop, name="stop"),
@@ -28,5 +30,8 @@ urlpatterns = [
     path(f"{_ONE}pin/", views.pin, name="pin"),
     path(f"{_ONE}archive/", views.archive, name="archive"),
     path(f"{_ONE}restore/", views.restore, name="restore"),
+    path(f"{_ONE}export/", views.export, name="export"),
+    path(f"{_ONE}shares/", views.shares, name="shares"),
+    path(f"{_ONE}shares/<uuid:share>/revoke/", views.revoke, name="revoke"),
     path(f"{_ONE}delete/", views.delete, name="delete"),
 ]

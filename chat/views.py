@@ -14,24 +14,29 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 from django.views.defaults import page_not_found
 
 from chat import access, selectors
-from chat.choices import ON_THEIR_WAY, ConsultationType, ConversationStatus, MessageRole, MessageStatus
+from chat.choices import ON_THEIR_WAY, Audience, ConsultationType, ConversationStatus, ExportFormat, MessageRole, MessageStatus
+from chat.downloads import Download
 from chat.forms import (
     CHOICES,
+    ExportForm,
     FeedbackForm,
     FilterForm,
     FindForm,
+    ImportForm,
     PinForm,
     PlaceForm,
     QuestionForm,
     ReadersForm,
     SearchForm,
+    ShareForm,
     StartForm,
     TitleForm,
     new_client_id,
@@ -41,8 +46,9 @@ from chat.forms import (
 from chat.realtime import limits
 from chat.records import ConversationRecord
 from chat.search import QUERY_LIMIT
-from chat.services import conversations, feedback, turns
+from chat.services import conversations, exports, feedback, imports, turns
 from chat.services import search as searching
+from chat.services import shares as links
 from chat.services.errors import ChatError, StoreAway
 from config import loop, mongo
 from tenants import access as people_access
@@ -56,7 +62,7 @@ PEOPLE_LIMIT = 100
 NOTHING = searching.SearchPage(results=(), next=None)
 _LINES = {choice.value: choice.line for choice in CHOICES}
 
-MemberView = Callable[..., HttpResponse]
+MemberView = Callable[..., HttpResponseBase]
 
 
 def member_page(view: MemberView) -> MemberView:
@@ -67,7 +73,7 @@ def member_page(view: MemberView) -> MemberView:
 
     @wraps(view)
     @login_required
-    def for_member(request: HttpRequest, organization: str, **ids: UUID) -> HttpResponse:
+    def for_member(request: HttpRequest, organization: str, **ids: UUID) -> HttpResponseBase:
         try:
             # The middleware has looked already; a view that is called without it looks itself.
             membership = getattr(request, "membership", None) or people_access.membership_for(request.user, organization)
@@ -259,6 +265,24 @@ def _start_page(request: HttpRequest, membership: Membership, form: StartForm, *
     )
 
 
+@require_POST
+@member_page
+def import_file(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """A new consultation from an exported file; what is wrong with the file is said on the form's page."""
+    roles.require(membership, "chat:conversation:create")
+    form = ImportForm(request.POST, request.FILES)
+    if not form.is_valid():
+        messages.error(request, " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences))
+        return redirect("chat:start", membership.organization.slug)
+    wanted = {name: form.cleaned_data[name] for name in ("conversation", "messages", "client_id")}
+    try:
+        conversation = imports.take(membership, **wanted)
+    except ChatError as error:
+        messages.error(request, f"{error.field}: {error.sentence}")
+        return redirect("chat:start", membership.organization.slug)
+    return redirect(_address(membership, conversation.id))
+
+
 @require_GET
 @member_page
 def people(request: HttpRequest, membership: Membership) -> HttpResponse:
@@ -350,6 +374,9 @@ def _conversation_page(
         may_rate=roles.may(membership, "chat:message:feedback"),
         comment_limit=feedback.COMMENT_LIMIT,
         may_change=is_theirs and roles.may(membership, "chat:conversation:update"),
+        may_export=roles.may(membership, "chat:conversation:export"),
+        export_formats=ExportFormat.choices,
+        may_share=is_theirs and access.may_share(membership, audience=Audience.ORGANIZATION),
         may_delete=is_theirs and roles.may(membership, "chat:conversation:delete"),
         names={str(subject.pk): subject.name for subject in subjects},
         about=_about(conversation, subjects),
@@ -399,6 +426,16 @@ def _blank(role: MessageRole) -> dict[str, Any]:
         "feedback": None,
         "versions": 1,
     }
+
+
+@require_GET
+@member_page
+def export(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponseBase:
+    found = access.conversation_for(membership, conversation)
+    form = ExportForm(request.GET)
+    if not form.is_valid():
+        return HttpResponse("Ask for markdown or json.", status=400, content_type="text/plain")
+    return Download(exports.export(membership, found, format=ExportFormat(form.cleaned_data["format"])))
 
 
 @require_POST
@@ -575,6 +612,81 @@ def _change(
         if done:
             messages.success(request, done)
     return redirect(_address(membership, conversation))
+
+
+# Links to a copy -------------------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def shares(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    """A conversation's links and the form of a new one. Posted, it shows the new link: once, and kept nowhere on the way."""
+    found = access.owned_conversation_for(membership, conversation)
+    if request.method != "POST":
+        return _shares_page(request, membership, found, form=ShareForm())
+    form = ShareForm(request.POST)
+    if not form.is_valid():
+        return _shares_page(request, membership, found, form=form, status=400)
+    asked = form.cleaned_data
+    try:
+        made = links.create(membership, found, audience=Audience(asked["audience"]), days=asked["days"])
+    except ChatError as error:
+        form.add_error(None, error.sentence)
+        return _shares_page(request, membership, found, form=form, status=error.http_status)
+    address = request.build_absolute_uri(reverse("chat:shared", args=[made.token]))
+    return _shares_page(request, membership, found, form=ShareForm(), made=made, address=address, status=201)
+
+
+def _shares_page(
+    request: HttpRequest,
+    membership: Membership,
+    conversation: ConversationRecord,
+    *,
+    form: ShareForm,
+    made: links.NewShare | None = None,
+    address: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    now = timezone.now()
+    response = _render(
+        request,
+        membership,
+        "chat/shares.html",
+        here="shares",
+        status=status,
+        conversation=conversation.as_json(),
+        form=form,
+        audiences=[choice for choice in Audience if access.may_share(membership, audience=choice)],
+        rows=[(share, share.is_live(now=now)) for share in selectors.shares(conversation)],
+        made=made,
+        address=address,
+    )
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+@require_POST
+@member_page
+def revoke(request: HttpRequest, membership: Membership, *, conversation: UUID, share: UUID) -> HttpResponse:
+    links.revoke(membership, access.owned_conversation_for(membership, conversation), share_id=share)
+    messages.success(request, "Revoked. Nobody can open this link any more.")
+    return redirect("chat:shares", membership.organization.slug, conversation)
+
+
+@require_safe
+def shared(request: HttpRequest, token: str) -> HttpResponse:
+    """What a link opens, for whomever it is meant for. To everybody else each link looks the same, whether it is one or not."""
+    try:
+        found = access.shared_copy(token, user_id=request.user.pk, now=timezone.now())
+        links.opened(found)
+    except people_access.NotFound:
+        response = render(request, "chat/shared_missing.html", status=404)
+    else:
+        response = render(request, "chat/shared.html", {"share": found.share})
+    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
 
 
 # What every page has ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -525,6 +525,7 @@ def operation(
     summary: str,
     status_code: int = 200,
     media_type: str = json.Renderer.media_type,
+    also: Mapping[str, Any] | None = None,
     query: type[Query] = NoQuery,
     body: type[Strict] | None = None,
     refusals: Sequence[int] = (),
@@ -533,7 +534,7 @@ def operation(
     """Declares a method of an `Endpoint`: parses and checks the query and the body, calls the method, renders what it returns.
 
     The method gets a `Call` and the address's parts, and returns what `answer` documents (or a whole response, as streams do).
-    A method without `body` takes an empty one or `{}`.
+    A method without `body` takes an empty one or `{}`. `also` documents the answer in further media types.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -560,7 +561,11 @@ def operation(
             description=function.__doc__ or summary,
             request=body if body is not None else None,
             parameters=[query] if query is not NoQuery else [],
-            responses={(status_code if answer is None else (status_code, media_type)): answer, **documented},
+            responses={
+                (status_code if answer is None else (status_code, media_type)): answer,
+                **{(status_code, media): shape for media, shape in (also or {}).items()},
+                **documented,
+            },
             tags=list(tags) or None,
         )(run)
 

@@ -16,13 +16,16 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 BODY_LIMIT = 1024 * 1024  # bytes; the longest question, every character escaped, is 384,000
+FILE_LIMIT = 5 * 1024 * 1024  # bytes of a body that is a whole file; the proxy lets 6 MiB pass
 DEPTH_LIMIT = 32  # objects and arrays within each other
 
 
 class BodyTooLarge(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"
-    default_detail = f"The body is larger than {BODY_LIMIT:,} bytes. Send less in one request."
+
+    def __init__(self, *, limit: int = BODY_LIMIT) -> None:
+        super().__init__(f"The body is larger than {limit:,} bytes. Send less in one request.")
 
 
 class DuplicateName(ValueError):
@@ -65,12 +68,19 @@ class Renderer(BaseRenderer):
 
 class Parser(BaseParser):
     media_type = "application/json"
+    limit = BODY_LIMIT
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        body = stream.read(BODY_LIMIT + 1)
-        if len(body) > BODY_LIMIT:
-            raise BodyTooLarge()
+        body = stream.read(self.limit + 1)
+        if len(body) > self.limit:
+            raise BodyTooLarge(limit=self.limit)
         return loads(body)
+
+
+class FileParser(Parser):
+    """For the few operations that take a whole file."""
+
+    limit = FILE_LIMIT
 
 
 def _spell(value: Any) -> str:

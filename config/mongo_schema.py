@@ -75,7 +75,7 @@ def indexes_of(document: type[mongoengine.Document]) -> dict[str, dict[str, Any]
         key = [[name, direction] for name, direction in spec.pop("fields")]
         spec.pop("cls", None)
         name = spec.pop("name")
-        found[name] = {"key": key, **{option: value for option, value in spec.items() if value not in (False, None)}}
+        found[name] = {"key": key, **{option: value for option, value in spec.items() if value is not False and value is not None}}
     return found
 
 

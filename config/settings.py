@@ -325,6 +325,7 @@ SPECTACULAR_SETTINGS = {
         "ConsultationType": "chat.choices.ConsultationType",
         "ConversationStatus": "chat.choices.ConversationStatus",
         "SubjectType": "chat.choices.SubjectType",
+        "ShareAudience": "chat.choices.Audience",
         "MessageRole": "chat.choices.MessageRole",
         "MessageStatus": "chat.choices.MessageStatus",
         "ErrorType": "config.api.ERROR_TYPES",

@@ -24,6 +24,7 @@ from tenants.models import (
 from tenants.services import accounts, organizations
 
 PASSWORD = "correct-horse-battery"
+PERMISSION_MIGRATIONS = ("0003_permissions", "0005_share_permissions")
 
 
 @dataclass(frozen=True)
@@ -96,18 +97,19 @@ def restore_permissions() -> None:
     roles.forget()
     if Permission.objects.exists():
         return
-    defaults = import_module("tenants.migrations.0003_permissions")
-    PermissionDomain.objects.bulk_create(
-        PermissionDomain(permission_prefix=prefix, description=description) for prefix, description in defaults.DOMAINS.items()
-    )
-    permissions = {
-        code: Permission(code=code, description=description, domain_id=code.rpartition(":")[0])
-        for code, description, _ in defaults.PERMISSIONS
-    }
-    Permission.objects.bulk_create(permissions.values())
-    Grant.objects.bulk_create(
-        Grant(role=role, permission=permissions[code]) for code, _, allowed in defaults.PERMISSIONS for role in allowed
-    )
+    for name in PERMISSION_MIGRATIONS:
+        defaults = import_module(f"tenants.migrations.{name}")
+        PermissionDomain.objects.bulk_create(
+            PermissionDomain(permission_prefix=prefix, description=description) for prefix, description in defaults.DOMAINS.items()
+        )
+        permissions = {
+            code: Permission(code=code, description=description, domain_id=code.rpartition(":")[0])
+            for code, description, _ in defaults.PERMISSIONS
+        }
+        Permission.objects.bulk_create(permissions.values())
+        Grant.objects.bulk_create(
+            Grant(role=role, permission=permissions[code]) for code, _, allowed in defaults.PERMISSIONS for role in allowed
+        )
 
 
 def make_cast() -> Cast:

@@ -73,9 +73,9 @@ def start(
         C.user_role: str(membership.role),
         C.kind: Kind.ASSISTANT.value,
         C.type: consultation.value,
-        C.title: _checked_title(title) if title.strip() else automatic_title(consultation, [employee.name for employee in subjects]),
+        C.title: checked_title(title) if title.strip() else automatic_title(consultation, [employee.name for employee in subjects]),
         C.subject_employee_ids: [str(employee.pk) for employee in subjects],
-        C.subject_type: _subject_type(consultation, subjects).value,
+        C.subject_type: subject_type(consultation, subjects).value,
         C.status: ConversationStatus.ACTIVE.value,
         C.is_pinned: False,
         C.last_message_at: now,
@@ -109,7 +109,7 @@ def _subjects(membership: Membership, subject_employee_ids: Sequence[object], co
     return [found[pk] for pk in wanted]
 
 
-def _subject_type(consultation: ConsultationType, subjects: Sequence[Employee]) -> SubjectType:
+def subject_type(consultation: ConsultationType, subjects: Sequence[Employee]) -> SubjectType:
     return SubjectType.SINGLE_EMPLOYEE if len(subjects) == 1 else SUBJECT_RULES[consultation].several
 
 
@@ -119,7 +119,7 @@ def automatic_title(consultation: ConsultationType, names: Sequence[str]) -> str
     return f"{consultation.label}: {', '.join(names[:3])}{more}"[:TITLE_LIMIT]
 
 
-def _checked_title(title: str) -> str:
+def checked_title(title: str) -> str:
     title = " ".join(title.split())
     if not 1 <= len(title) <= TITLE_LIMIT:
         raise errors.TitleWrong
@@ -127,7 +127,7 @@ def _checked_title(title: str) -> str:
 
 
 def rename(membership: Membership, conversation: ConversationRecord, *, title: str) -> ConversationRecord:
-    return _change(membership, conversation, {C.title: _checked_title(title)})
+    return _change(membership, conversation, {C.title: checked_title(title)})
 
 
 def pin(membership: Membership, conversation: ConversationRecord, *, on: bool = True) -> ConversationRecord:

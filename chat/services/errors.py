@@ -116,6 +116,23 @@ class SearchTooBroad(ChatError):
     sentence = "This is in too many messages. Add a longer word that is rarer."
 
 
+class TooManyShares(ChatError):
+    code, http_status = "too_many_shares", 409
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"This conversation has {limit} open links, which is the most. Revoke one first.")
+
+
+class FileWrong(ChatError):
+    """A file's fields do not fit together; `field` is the path of the one that does not."""
+
+    code = "file_wrong"
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
 class StoreAway(ChatError):
     code, http_status, retry_after = "store_away", 503, 2
     sentence = "Parley cannot reach its store right now. Your text is kept; it is sent as soon as possible."

@@ -56,6 +56,7 @@ def world(cast) -> World:
         known={
             "conversation_id": conversation,
             "message_id": said["answer"]["id"],
+            "share_id": olive.post(f"conversations/{conversation}/shares", {"audience": "anyone", "days": 7}).json()["id"],
             "employee_id": str(cast.employees["Erik Ek"].id),
             "branch_id": str(cast.north.id),
             "department_id": str(cast.sales.id),

@@ -73,7 +73,14 @@ def test_redis_keys_are_written_in_one_file_of_each_boundary():
         for text in strings(module.tree)
         if key.match(text) and " " not in text and not permission.match(text)
     }
-    assert_exactly(found, {"chat/realtime/keys.py": "the chat's keys", "chat/views.py": "names of addresses look alike"})
+    assert_exactly(
+        found,
+        {
+            "chat/realtime/keys.py": "the chat's keys",
+            "chat/api.py": "the name of a link's address looks alike",
+            "chat/views.py": "names of addresses look alike",
+        },
+    )
 
 
 def test_a_status_is_typed_once():

@@ -21,7 +21,7 @@ from drf_spectacular.generators import SchemaGenerator
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from chat.documents import Conversation, Message
+from chat.documents import Conversation, Message, Share
 from chat.frames import TABLE as FRAMES
 from config import json, mongo
 from tenants import access
@@ -61,12 +61,17 @@ GET    /api/v1/departments                                             401   401
 GET    /api/v1/departments/{department_id}                             401   401   200   200   404   404   403   403   404   403
 GET    /api/v1/conversations                                           401   401   200   200   200   200   200   200   200   403
 POST   /api/v1/conversations                                           401   401   201   201   400   400   403   403   400   403
+POST   /api/v1/conversations/import                                    401   401   201   201   201   201   403   403   201   403
 GET    /api/v1/conversations/{conversation_id}                         401   401   200   200   404   404   404   404   404   403
 PATCH  /api/v1/conversations/{conversation_id}                         401   401   200   200   404   404   404   404   404   403
 DELETE /api/v1/conversations/{conversation_id}                         401   401   204   204   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/pin                     401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/archive                 401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/restore                 401   401   200   200   404   404   404   404   404   403
+GET    /api/v1/conversations/{conversation_id}/export                  401   401   200   200   404   404   404   404   404   403
+GET    /api/v1/conversations/{conversation_id}/shares                  401   401   200   200   404   404   404   404   404   403
+POST   /api/v1/conversations/{conversation_id}/shares                  401   401   201   201   404   404   404   404   404   403
+DELETE /api/v1/conversations/{conversation_id}/shares/{share_id}       401   401   204   204   404   404   404   404   404   403
 GET    /api/v1/conversations/{conversation_id}/messages                401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/messages                401   401   201   201   404   404   404   404   404   403
 GET    /api/v1/conversations/{conversation_id}/events                  401   401   200   200   404   404   404   404   404   403
@@ -79,13 +84,19 @@ POST   /api/v1/messages/{message_id}/feedback                          401   401
 GET    /api/v1/search                                                  401   401   200   200   200   200   200   200   200   403
 
 GET    /                                                             login login   302 login   302   302   302   302   302   200
+GET    /s/<str:token>/                                                 404   404   200   404   200   200   200   200   404   404
 GET    /o/<slug:organization>/                                       login login   200 login   200   200   200   200   404   404
 GET    /o/<slug:organization>/chat/                                  login login   200 login   200   200   200   200   404   404
 GET    /o/<slug:organization>/chat/new/                              login login   200 login   200   200   403   403   404   404
 POST   /o/<slug:organization>/chat/new/                              login login   302 login   400   400   403   403   404   404
 GET    /o/<slug:organization>/chat/new/people/                       login login   200 login   200   200   403   403   404   404
 GET    /o/<slug:organization>/chat/search/                           login login   200 login   200   200   200   200   404   404
+POST   /o/<slug:organization>/chat/import/                           login login   302 login   302   302   403   403   404   404
 GET    /o/<slug:organization>/chat/<uuid:conversation>/              login login   200 login   404   404   404   404   404   404
+GET    /o/<slug:organization>/chat/<uuid:conversation>/export/       login login   200 login   404   404   404   404   404   404
+GET    /o/<slug:organization>/chat/<uuid:conversation>/shares/       login login   200 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/shares/       login login   201 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/shares/<uuid:share>/revoke/ login login 302 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/send/         login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/stop/ login login 302 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/retry/ login login 302 login 404 404 404 404 404 404
@@ -115,10 +126,19 @@ ELSEWHERE = {"/admin/": "Django admin: staff only, below", "/accounts/": "allaut
 # What an operation needs besides identifiers, to be a good request of Olive's.
 BODIES: dict[str, Any] = {
     "POST /api/v1/conversations": {"type": "employee_specific", "subject_employee_ids": ["{employee_id}"]},
+    "POST /api/v1/conversations/import": {
+        "format": "parley-conversation",
+        "version": 1,
+        "conversation": {"type": "one_to_one", "title": "Imported", "created_at": "2026-01-02T03:04:05Z"},
+        "messages": [],
+    },
     "POST /api/v1/employees": {"first_name": "Nina", "last_name": "Näs"},
     "PATCH /api/v1/employees/{employee_id}": {"job_title": "Lead"},
     "PATCH /api/v1/conversations/{conversation_id}": {"title": "Renamed", "pinned": True},
     "POST /api/v1/conversations/{conversation_id}/messages": {"text": "Hello."},
+    "GET /o/<slug:organization>/chat/<uuid:conversation>/export/": {"format": "markdown"},
+    "POST /api/v1/conversations/{conversation_id}/shares": {"audience": "organization", "days": 7},
+    "POST /o/<slug:organization>/chat/<uuid:conversation>/shares/": {"audience": "organization", "days": "7"},
     "POST /o/<slug:organization>/chat/new/": {
         "type": "employee_specific",
         "employees": "{employee_id}",
@@ -242,6 +262,7 @@ class World:
         said = say(owner, f"conversations/{conversation}/messages")
         one = {"organizationId": str(people[subject].organization_id), "messageId": said["answer"]["id"]}
         mongo.collection(Message).update_one(one, {"$set": {"status": "interrupted"}, "$unset": {"lease": ""}})
+        link = owner.post(f"conversations/{conversation}/shares", {"audience": "organization", "days": 1}).json()
         return Target(
             {
                 "organization": slug,
@@ -250,6 +271,9 @@ class World:
                 "conversation_id": conversation,
                 "message": said["answer"]["id"],
                 "message_id": said["answer"]["id"],
+                "share": link["id"],
+                "share_id": link["id"],
+                "token": link["url"].split("/")[-2],
                 "employee_id": str(people[subject].id),
                 "branch_id": str(branch),
                 "department_id": str(department),
@@ -291,7 +315,7 @@ def ask(caller: Caller, operation: str, target: Target) -> str:
     elif method == "POST":
         response = caller.client.post(path, body, headers=caller.headers)
     else:
-        response = caller.client.generic(method, path, headers=caller.headers)
+        response = caller.client.generic(method, path, headers=caller.headers, query_params=body)
     if response.status_code == 302 and response.headers["Location"].startswith("/accounts/login/"):
         return "login"
     return str(response.status_code)
@@ -304,9 +328,9 @@ def filled(value: Any, target: Target) -> Any:
 
 
 def state(target: Target) -> list[Any]:
-    """Everything stored of a target's conversation."""
+    """Everything stored of a target's conversation, but for how often its link was opened."""
     one = {"organizationId": target.ids["organization_id"], "conversationId": target.ids["conversation"]}
-    return [list(mongo.collection(document).find(one, sort=[("_id", 1)])) for document in (Conversation, Message)]
+    return [list(mongo.collection(document).find(one, {"views": 0}, sort=[("_id", 1)])) for document in (Conversation, Message, Share)]
 
 
 # The cells -------------------------------------------------------------------------------------------------------------

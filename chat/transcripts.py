@@ -1,0 +1,170 @@
+"""A conversation as a file: JSON that can be imported again, and Markdown for people.
+
+Pure: messages go in as `PROJECTION` shapes them, bytes come out.
+
+The JSON is one object, documented as `ConversationFile` in the API's schema:
+
+    {"format": "parley-conversation", "version": 1, "exported_at": time,
+     "conversation": {id, kind, type, title, subject_employee_ids, subject_type, created_at, last_message_at},
+     "messages": [{id, seq, role, author, text, status, model, version, usage, finish_reason, confidence, sources, error, attempt,
+                   answer_to, created_at, edited_at}, …]}
+
+Times are UTC (those of messages come without saying so), costs are decimal strings in US dollars. Both writers take messages in
+batches and give a part for each, so that a file of any length passes through little memory.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from chat.choices import ConsultationType, ExportFormat, Kind, MessageRole, MessageStatus
+from chat.documents import Message
+from chat.records import ConversationRecord
+from config import json, mongo
+
+FORMAT, VERSION = "parley-conversation", 1
+ASSISTANT_NAME = "Parley"
+EXTENSIONS = {ExportFormat.MARKDOWN: "md", ExportFormat.JSON: "json"}
+NAME_LIMIT = 60  # characters; at four bytes each they still fit into what file systems take
+
+M = mongo.names(Message)
+
+
+def _known(field: str, otherwise: Any = None) -> dict[str, Any]:
+    return {"$ifNull": [f"${field}", otherwise]}
+
+
+def _where_known(field: str, shape: dict[str, Any]) -> dict[str, Any]:
+    return {"$cond": [{"$eq": [_known(field), None]}, None, shape]}
+
+
+_METADATA, _ERROR = M.ai_response_metadata, M.error_details
+# What of a message enters a file, shaped by MongoDB: made in Python, it would take longer than all the rest.
+PROJECTION = {
+    "_id": 0,
+    "id": f"${M.message_id}",
+    "seq": f"${M.seq}",
+    "role": f"${M.role}",
+    "author": {
+        "$cond": [
+            {"$eq": [f"${M.role}", MessageRole.ASSISTANT.value]},
+            None,
+            {"id": _known(M.user_id), "name": _known(M.user_name), "role": _known(M.user_role)},
+        ]
+    },
+    "text": _known(M.content, ""),
+    "status": f"${M.status}",
+    "model": _known(M.ai_model),
+    "version": _known(M.version),
+    "usage": _where_known(
+        f"{_METADATA}.outputTokens",
+        {
+            "input_tokens": _known(f"{_METADATA}.inputTokens"),
+            "output_tokens": f"${_METADATA}.outputTokens",
+            "cost": {"$toString": f"${_METADATA}.cost"},
+        },
+    ),
+    "finish_reason": _known(M.finish_reason),
+    "confidence": _known(f"{_METADATA}.confidenceScore"),
+    "sources": _known(f"{_METADATA}.sources", []),
+    "error": _where_known(_ERROR, {"code": _known(f"{_ERROR}.errorCode"), "detail": _known(f"{_ERROR}.errorMessage")}),
+    "attempt": _known(M.attempt, 1),
+    "answer_to": _known(M.answer_to),
+    "created_at": f"${M.created_at}",
+    "edited_at": _known(M.edited_at),
+}
+
+_NO_FILE_NAME = re.compile(r'[\\/:*?"<>|\s]+')
+_LINE_END = re.compile(r"(\r\n|\n|\r)")
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+
+Batch = Sequence[dict[str, Any]]
+
+
+def file_name(title: str, format: ExportFormat) -> str:
+    """A name that any file system takes: no path, no control or direction character, nothing hidden."""
+    shown = "".join(" " if unicodedata.category(letter).startswith("C") else letter for letter in unicodedata.normalize("NFC", title))
+    name = _NO_FILE_NAME.sub(" ", shown).strip(" .")[:NAME_LIMIT].rstrip(" .")
+    return f"{name or 'conversation'}.{EXTENSIONS[format]}"
+
+
+# JSON ------------------------------------------------------------------------------------------------------------------
+
+
+def as_json(conversation: ConversationRecord, batches: Iterable[Batch], *, now: datetime) -> Iterator[bytes]:
+    head = json.dumps({"format": FORMAT, "version": VERSION, "exported_at": now, "conversation": _conversation(conversation)})
+    yield head.removesuffix(b"}") + b',"messages":['
+    separator = b""
+    for batch in batches:
+        yield separator + json.dumps([_spelled(message) for message in batch])[1:-1]
+        separator = b","
+    yield b"]}"
+
+
+def _conversation(conversation: ConversationRecord) -> dict[str, Any]:
+    return {
+        "id": conversation.id,
+        "kind": conversation.kind,
+        "type": conversation.type,
+        "title": conversation.title,
+        "subject_employee_ids": conversation.subject_employee_ids,
+        "subject_type": conversation.subject_type,
+        "created_at": conversation.created_at,
+        "last_message_at": conversation.last_message_at,
+    }
+
+
+def _spelled(message: dict[str, Any]) -> dict[str, Any]:
+    """MongoDB writes small and large costs with an exponent; the file does not."""
+    usage = message["usage"]
+    if usage and usage["cost"] and "E" in usage["cost"]:
+        usage["cost"] = format(Decimal(usage["cost"]), "f")
+    return message
+
+
+# Markdown --------------------------------------------------------------------------------------------------------------
+
+
+def as_markdown(conversation: ConversationRecord, batches: Iterable[Batch], *, subjects: Sequence[str], now: datetime) -> Iterator[bytes]:
+    """Each text stands in a quote of its own, word for word: headings, fences or tags in it end with it. `subjects` are names."""
+    sort = ConsultationType(conversation.type).label if conversation.type else Kind(conversation.kind).label
+    facts = [
+        f"- {sort}" + (f": {', '.join(map(_plain, subjects))}" if subjects else ""),
+        f"- Started {_moment(conversation.created_at)}, last message {_moment(conversation.last_message_at)}",
+        f"- Exported {_moment(now)}",
+    ]
+    yield "\n".join([f"# {_plain(conversation.title)}", "", *facts, ""]).encode()
+    for batch in batches:
+        yield "".join(_section(message) for message in batch).encode()
+
+
+def _section(message: dict[str, Any]) -> str:
+    name = (message["author"] or {}).get("name") if message["role"] == MessageRole.USER.value else ASSISTANT_NAME
+    parts = [f"\n## {_plain(name or 'Somebody')}, {_moment(message['created_at'])}\n"]
+    if message["text"]:
+        parts.append("\n> " + _LINE_END.sub(r"\1> ", message["text"]) + "\n")
+    if foot := _foot(message):
+        parts.append(f"\n*{foot}*\n")
+    return "".join(parts)
+
+
+def _foot(message: dict[str, Any]) -> str:
+    """How it ended where it did not end well, its model and its tokens."""
+    said = [] if message["status"] == MessageStatus.SENT.value else [str(MessageStatus(message["status"]).label)]
+    if message["model"]:
+        said.append(_plain(message["model"]))
+    if usage := message["usage"]:
+        said.append(f"{(usage['input_tokens'] or 0) + usage['output_tokens']:,} tokens")
+    return " · ".join(said)
+
+
+def _plain(words: str) -> str:
+    """Words on one line that Markdown takes for nothing else."""
+    return _PUNCTUATION.sub(r"\\\1", " ".join(words.split()))
+
+
+def _moment(value: datetime) -> str:
+    return f"{value:%Y-%m-%d %H:%M} UTC"
