@@ -49,7 +49,7 @@ def share_with(cast, conversation: dict, *roles: str) -> None:
 
 def exports_recorded(cast, conversation: dict) -> list:
     with scoping.tenant(cast.acme):
-        rows = AccessRecord.objects.for_tenant(cast.acme).filter(conversation_id=conversation["id"])
+        rows = AccessRecord.objects.for_tenant(cast.acme).filter(conversation_id=conversation["id"], kind=AccessKind.EXPORT)
         return [(row.user_id, row.owner_id, row.kind) for row in rows]
 
 

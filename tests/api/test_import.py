@@ -130,6 +130,7 @@ def test_what_was_exported_becomes_a_new_conversation_of_the_importer_s(cast, ol
         "access": {"private": True, "roles": [], "users": []},
         "message_count": 2,
         "tokens_used": 0,
+        "satisfaction_rating": None,
         "last_message_at": "",
         "created_at": conversation["created_at"],
         "updated_at": "",
