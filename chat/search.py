@@ -22,7 +22,7 @@ _QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "\x00": " "})
 _PART = re.compile(r'(?P<minus>-)?(?:(?P<operator>[A-Za-z]+):)?(?:"(?P<quoted>[^"]*)(?:"|$)|(?P<plain>[^\s"]*))')
 _MARKS = "[\u0300-\u036f]*"
 # What markdown adds to an answer's text: emphasis, code, and what begins a line.
-_MARKUP = re.compile(r"\*\*|`+|^[ \t]*(?:#{1,6}|>|[-*+])[ \t]+", re.MULTILINE)
+_MARKUP = re.compile(r"\*\*|(?<!\S)\*(?=\S)|(?<=\S)\*(?!\S)|`+|^[ \t]*(?:#{1,6}|>|[-*+])[ \t]+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

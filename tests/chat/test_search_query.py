@@ -178,6 +178,7 @@ def test_a_long_text_is_shown_around_its_first_hit():
 def test_nothing_that_looks_like_markup_is_made_of_a_text():
     assert search.snippet("<b>bold</b>", ("bold",)) == (Piece("<b>", False), Piece("bold", True), Piece("</b>", False))
     assert search.plain("## Plan\n- **bold** `code`\n> snake_case") == "Plan\nbold code\nsnake_case"
+    assert search.plain("* one\n*From 2 * 3.* Next") == "one\nFrom 2 * 3. Next"
 
 
 @pytest.mark.parametrize("sign", [FAMILY, "e\u0301\u0323", "🇳🇴", "👍🏽", "❤️", "नि"])
