@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from chat.choices import Audience, ConsultationType, ConversationStatus, ExportFormat, Kind, MessageRole, MessageStatus, SubjectType
 from chat.search import QUERY_LIMIT
+from chat.services.errors import TextTooLong
 from chat.services.feedback import COMMENT_LIMIT
 from chat.transcripts import FORMAT, VERSION
 from config.api import PAGE_DEFAULT, PAGE_LIMIT, Flag, Id, Number, PageQuery, Query, Strict, Text, Word
@@ -75,7 +76,11 @@ class MessagesQuery(Query):
 
 
 class NewMessage(Strict):
-    text = Text(max_length=settings.TEXT_LIMIT, allow_blank=False)
+    text = Text(
+        max_length=settings.TEXT_LIMIT,
+        allow_blank=False,
+        error_messages={"max_length": TextTooLong(limit=settings.TEXT_LIMIT).sentence},  # a page sends by socket or by request
+    )
     client_id = Text(
         required=False,
         max_length=CLIENT_ID_LIMIT,

@@ -291,3 +291,8 @@ def test_the_headers_say_what_may_still_be_sent(cast, talk):
     assert (first.headers["RateLimit-Limit"], first.headers["RateLimit-Remaining"]) == ("100", "99")
     assert second.headers["RateLimit-Remaining"] == "98"
     assert 0 < int(second.headers["RateLimit-Reset"]) <= 60
+
+
+def test_a_message_that_is_too_long_is_refused_with_the_sentence_of_the_socket(olive, talk):
+    [error] = errors_of(olive.post(talk, {"text": "x" * (settings.TEXT_LIMIT + 1)}), 400)
+    assert (error["attr"], error["detail"]) == ("text", f"The message is too long. {settings.TEXT_LIMIT:,} characters are the most.")
