@@ -4,7 +4,6 @@ Missing and forbidden look the same: `tenants.access.NotFound`. Identifiers are 
 reaches a query.
 """
 
-import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,7 @@ from chat.documents import Conversation, Message, Share
 from chat.realtime import keys
 from chat.records import ConversationRecord, MessageRecord, ShareRecord
 from config import loop, mongo, redis
-from tenants import access, roles
+from tenants import access, authentication, roles
 from tenants.models import Membership
 from tenants.scoping import ACROSS_COMMENT
 from tenants.services import audit
@@ -144,11 +143,6 @@ class OpenedShare:
     reader: Membership | None
 
 
-def hash_of(token: str) -> str:
-    """What is stored of a link's token. Tokens are 256 random bits, so a plain hash cannot be guessed backwards."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 def owned_conversation_for(membership: Membership, conversation_id: object) -> ConversationRecord:
     """A conversation of this member's own; `Forbidden` for one that was only shared with them."""
     conversation = conversation_for(membership, conversation_id)
@@ -170,7 +164,7 @@ def shared_copy(token: str, *, user_id: object, now: datetime) -> OpenedShare:
     none of its people, where its conversation was deleted, and where the person who made it is gone or may share it no longer.
     """
     # The link names its organization: before its copy is found there is no tenant to act for.
-    raw = mongo.collection(Share).find_one({S.token_hash: hash_of(token)}, comment=WHY_ACROSS)
+    raw = mongo.collection(Share).find_one({S.token_hash: authentication.hash_of(token)}, comment=WHY_ACROSS)
     if raw is None or not (share := ShareRecord.read(raw)).is_live(now=now):
         raise access.NotFound
     reader = _member(share, user_id=user_id)

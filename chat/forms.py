@@ -182,7 +182,7 @@ class ImportForm(forms.Form):
         except ParseError as error:
             raise forms.ValidationError("This is no exported JSON file. Download one from a consultation's menu.") from error
         if not found.is_valid():
-            raise forms.ValidationError(_first(found.errors))
+            raise forms.ValidationError(f"This file was not imported, since a field of it is wrong. {_first(found.errors)}")
         digest = hashlib.sha256(body).hexdigest()
         return {**found.validated_data, "client_id": f"{client_id}:{digest}"}
 

@@ -557,9 +557,7 @@ def restore(request: HttpRequest, membership: Membership, *, conversation: UUID)
 @member_page
 def readers(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
     """Who besides its starter may read it: shown, and posted, changed."""
-    found = access.conversation_for(membership, conversation)
-    if found.user_id != str(membership.user_id):
-        raise people_access.Forbidden("Only the person who started this conversation says who may read it.")
+    found = access.owned_conversation_for(membership, conversation)
     roles.require(membership, "chat:conversation:update")
     if request.method != "POST":
         known = people_access.members_among(membership, found.allowed_user_ids)

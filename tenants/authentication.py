@@ -63,7 +63,7 @@ def new_key() -> str:
 
 
 def hash_of(key: str) -> str:
-    """What is stored of a key. Keys are random, so a plain hash cannot be guessed backwards."""
+    """What is stored of a key, or of a link's token. They are random, so a plain hash cannot be guessed backwards."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 

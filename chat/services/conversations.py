@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import uuid_utils.compat as uuid
 from django.utils import timezone
@@ -64,6 +65,26 @@ def start(
     now = now or timezone.now()
     consultation = ConsultationType(type)
     subjects = _subjects(membership, subject_employee_ids, consultation)
+    title = checked_title(title) if title.strip() else automatic_title(consultation, [employee.name for employee in subjects])
+    raw = new_document(membership, consultation, subjects, title=title, client_id=client_id, now=now)
+    try:
+        mongo.collection(Conversation).insert_one(raw)
+    except DuplicateKeyError:
+        same = {C.organization_id: raw[C.organization_id], C.user_id: raw[C.user_id], C.client_id: client_id}
+        return ConversationRecord.read(mongo.collection(Conversation).find_one(same))
+    return ConversationRecord.read(raw)
+
+
+def new_document(
+    membership: Membership,
+    consultation: ConsultationType,
+    subjects: Sequence[Employee],
+    *,
+    title: str,
+    client_id: str | None,
+    now: datetime,
+) -> dict[str, Any]:
+    """A private consultation of this person's in which nothing was said yet, as MongoDB keeps it."""
     raw = {
         C.conversation_id: str(uuid.uuid7()),
         C.organization_id: str(membership.organization_id),
@@ -73,9 +94,9 @@ def start(
         C.user_role: str(membership.role),
         C.kind: Kind.ASSISTANT.value,
         C.type: consultation.value,
-        C.title: checked_title(title) if title.strip() else automatic_title(consultation, [employee.name for employee in subjects]),
+        C.title: title,
         C.subject_employee_ids: [str(employee.pk) for employee in subjects],
-        C.subject_type: subject_type(consultation, subjects).value,
+        C.subject_type: subject_type(consultation, subjects).value if subjects else None,
         C.status: ConversationStatus.ACTIVE.value,
         C.is_pinned: False,
         C.last_message_at: now,
@@ -88,12 +109,7 @@ def start(
     }
     if client_id:
         raw[C.client_id] = client_id
-    try:
-        mongo.collection(Conversation).insert_one(raw)
-    except DuplicateKeyError:
-        same = {C.organization_id: raw[C.organization_id], C.user_id: raw[C.user_id], C.client_id: client_id}
-        return ConversationRecord.read(mongo.collection(Conversation).find_one(same))
-    return ConversationRecord.read(raw)
+    return raw
 
 
 def _subjects(membership: Membership, subject_employee_ids: Sequence[object], consultation: ConsultationType) -> list[Employee]:

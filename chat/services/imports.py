@@ -10,7 +10,7 @@ from bson.decimal128 import Decimal128
 from django.utils import timezone
 from pymongo.errors import DuplicateKeyError
 
-from chat.choices import ON_THEIR_WAY, ConsultationType, ContentType, ConversationStatus, Kind, MessageRole, MessageStatus
+from chat.choices import ON_THEIR_WAY, ConsultationType, ContentType, MessageRole, MessageStatus
 from chat.documents import Conversation, Message
 from chat.records import ConversationRecord
 from chat.services import conversations, errors
@@ -81,33 +81,16 @@ def _conversation(
     client_id: str | None,
     now: datetime,
 ) -> dict[str, Any]:
-    consultation = ConsultationType(given["type"])
-    subjects = _subjects(membership, given.get("subject_employee_ids", ()))
-    raw = {
-        C.conversation_id: str(uuid.uuid7()),
-        C.organization_id: str(membership.organization_id),
-        C.branch_id: str(membership.branch_id) if membership.branch_id else None,
-        C.department_id: str(membership.department_id) if membership.department_id else None,
-        C.user_id: str(membership.user_id),
-        C.user_role: str(membership.role),
-        C.kind: Kind.ASSISTANT.value,
-        C.type: consultation.value,
-        C.title: conversations.checked_title(given["title"]),
-        C.subject_employee_ids: [str(employee.pk) for employee in subjects],
-        C.subject_type: conversations.subject_type(consultation, subjects).value if subjects else None,
-        C.status: ConversationStatus.ACTIVE.value,
-        C.is_pinned: False,
-        C.last_message_at: max([given["created_at"], *(message["created_at"] for message in messages)]),
-        C.message_count: len(messages),
-        C.access_scope: {"allowedRoles": [], "allowedUserIds": [], "isPrivate": True},
-        C.total_tokens_used: 0,
-        C.answer_count: 0,
-        C.created_at: given["created_at"],
-        C.updated_at: now,
-    }
-    if client_id:
-        raw[C.client_id] = CLIENT_ID + client_id
-    return raw
+    raw = conversations.new_document(
+        membership,
+        ConsultationType(given["type"]),
+        _subjects(membership, given.get("subject_employee_ids", ())),
+        title=conversations.checked_title(given["title"]),
+        client_id=client_id and CLIENT_ID + client_id,
+        now=now,
+    )
+    said_last = max([given["created_at"], *(message["created_at"] for message in messages)])
+    return {**raw, C.created_at: given["created_at"], C.last_message_at: said_last, C.message_count: len(messages)}
 
 
 def _subjects(membership: Membership, wanted: Sequence[str]) -> list[Employee]:

@@ -15,7 +15,7 @@ from chat.records import ConversationRecord, ShareRecord
 from chat.services import errors
 from config import mongo
 from tenants import access as people
-from tenants import roles
+from tenants import authentication, roles
 from tenants.models import Membership
 from tenants.services import audit
 
@@ -57,7 +57,7 @@ def create(
         **_of(conversation),
         S.share_id: str(uuid.uuid7()),
         S.user_id: str(membership.user_id),
-        S.token_hash: access.hash_of(token),
+        S.token_hash: authentication.hash_of(token),
         S.audience: audience.value,
         S.title: conversation.title,
         S.messages: messages,
