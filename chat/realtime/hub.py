@@ -181,6 +181,8 @@ class Hub:
             del self._listeners[listener.conversation_id]
             self._subscribed.pop(listener.conversation_id, None)
             self._send("UNSUBSCRIBE", keys.event_channel(listener.conversation_id))
+        if not self._listeners:
+            self._memory = None  # nobody is here who could miss something: who comes next is not told of what was before
 
     def on_access_change(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """`callback` is called with the id of each person whose rights changed. Returns what ends that."""

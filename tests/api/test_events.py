@@ -18,15 +18,18 @@ from tenants.services import accounts, organizations
 from tests.api.conftest import Caller, errors_of, refused_field, with_key
 from tests.api.test_conversations import start
 from tests.api.test_messages import say
-from tests.cast import Person, make_cast, make_person
+from tests.cast import Cast, Person, make_cast, make_person
 
 SOON = 3.0  # seconds; what the contract gives a stream to notice that its reader may no longer read, and some
 
 
 @pytest.fixture
-def cast(stores):
+def cast(stores) -> Iterator[Cast]:
     """Made for each test: the server reads what is committed, and these tests take rights away."""
-    return make_cast()
+    yield make_cast()
+    end = time.monotonic() + 15
+    while redis.client().pubsub_channels("chat:hint:*") and time.monotonic() < end:
+        time.sleep(0.02)  # who still listens when Redis is emptied would be told, and so would the next test's listener
 
 
 @pytest.fixture

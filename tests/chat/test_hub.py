@@ -117,6 +117,20 @@ async def test_hints_that_come_while_the_stream_is_read_are_not_lost(hub, conver
     assert sink.texts == ["1", "2", "3"]
 
 
+async def test_who_comes_after_redis_was_emptied_is_not_told_of_it(hub, conversation):
+    sink, listener = await listening(hub, conversation)
+    await publish(conversation, "before")
+    await sink.until(lambda sink: sink.texts == ["before"])
+    await asyncio.sleep(hubs.LOOK_AGAIN_SECONDS * 1.2)  # the hub has looked
+    hub.leave(listener)
+    await redis.async_client().flushall()
+    later, _ = await listening(hub, conversation)
+    await asyncio.sleep(hubs.LOOK_AGAIN_SECONDS * 2)  # and looked again
+    await publish(conversation, "after")
+    await later.until(lambda sink: sink.texts == ["after"])
+    assert later.resets == 0
+
+
 async def test_an_emptied_redis_is_a_reset_and_numbers_are_never_given_out_twice(hub, conversation):
     sink, listener = await listening(hub, conversation)
     [before] = await publish(conversation, "old")
