@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pghistory
+import pgtrigger
 from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -19,6 +20,7 @@ from django.db.models.functions import Coalesce, Lower, Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from tenants.changes import CHANNEL
 from tenants.choices import (
     AccessKind,
     AccountStatus,
@@ -59,6 +61,16 @@ def tracked(*, exclude: tuple[str, ...] = ()):
         )(model)
 
     return decorate
+
+
+def announced() -> pgtrigger.Trigger:
+    """Whoever keeps what they read of an organization's people hears that it changed (`tenants.changes`), however it was written."""
+    return pgtrigger.Trigger(
+        name="announce",
+        when=pgtrigger.After,
+        operation=pgtrigger.Update | pgtrigger.Delete,
+        func=f"PERFORM pg_notify('{CHANNEL}', OLD.organization_id::text); RETURN NULL;",
+    )
 
 
 class Timestamped(models.Model):
@@ -181,6 +193,7 @@ class Department(TenantModel, Timestamped):
             *TenantModel.Meta.constraints,
             models.UniqueConstraint(fields=["organization", "branch", "name"], name="uq_departments_branch_name"),
         ]
+        triggers = [announced()]
 
     def __str__(self) -> str:
         return self.name
@@ -428,6 +441,7 @@ class Employee(TenantModel, Timestamped):
             models.Index(fields=["organization", "branch"], name="idx_employees_org_branch"),
             models.Index(fields=["organization", "department"], name="idx_employees_org_department"),
         ]
+        triggers = [announced()]
 
     def __str__(self) -> str:
         return self.name

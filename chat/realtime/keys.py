@@ -4,6 +4,7 @@ EVENTS_TTL = 3_600  # seconds without an event until a conversation's stream is 
 STOPS_TTL = 60
 CALLS_TTL = 60
 READING_TTL = 3_600  # seconds in which a person who reads another's conversation is recorded once
+CONTEXT_TTL = 1_800  # seconds without an answer until what was read for a conversation is read anew
 LIMIT_WINDOWS = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 
@@ -43,6 +44,11 @@ def stop(message_id: str, *, attempt: int) -> str:
 def reading(conversation_id: str, *, user_id: str) -> str:
     """String: this person's reading of another's conversation is recorded already. READING_TTL."""
     return f"chat:reading:{conversation_id}:{user_id}"
+
+
+def context(conversation_id: str) -> str:
+    """String: what a conversation's last answers rested on, as JSON (S0-108); see `chat.realtime.facts`. CONTEXT_TTL."""
+    return f"chat:context:{conversation_id}"
 
 
 def limit(user_id: str, window: str) -> str:

@@ -39,6 +39,7 @@ from config import loop, mongo, redis
 from config.failpoints import failpoint
 from integrations.providers.base import Attempt, Code, Finished, ProviderError
 from integrations.services import completions, ledger
+from tenants import changes
 from tenants.scoping import ACROSS_COMMENT
 
 log = logging.getLogger(__name__)
@@ -347,6 +348,7 @@ def outbox() -> Outbox:
 async def serve() -> None:
     """Takes calls and writes answers until the process ends; takes none while it has no room, so that others get them."""
     box = outbox()
+    changes.listening().start()
     producing = box.producing
     while not box.draining.is_set():
         if len(producing) >= settings.ANSWERS_PER_WORKER:
@@ -406,6 +408,7 @@ async def produce(call: Call) -> None:
     finally:
         box.leave(writing)
     if writing.announced and writing.last is not None and writing.last.status == MessageStatus.SENT:
+        await contexts.keep(call, context.result())
         await titles.give(call, context.result(), writing.last)
 
 

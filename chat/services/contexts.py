@@ -1,6 +1,7 @@
 """What an answer may rest on: its conversation, its history, and what the asker is allowed to see of the employees discussed."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.db import InterfaceError, OperationalError
 
 from chat.choices import MessageRole, MessageStatus
 from chat.documents import Message
+from chat.realtime import facts
 from chat.realtime.calls import Call
 from chat.records import MessageRecord
 from config import loop, mongo
@@ -45,16 +47,26 @@ class AnswerContext:
     question: MessageRecord
     history: tuple[MessageRecord, ...]  # before the question, oldest first
     subjects: tuple[Subject, ...]
+    subjects_read_at: float | None = None  # seconds since the epoch; None where what was kept is still right, or there are none
 
 
 async def for_answer(call: Call) -> AnswerContext:
     """Reads it with the rights of the person who asked, as they are now. Raises `ProviderError` where they have lost them."""
-    messages, subjects = await asyncio.gather(_messages_before(call), _subjects_at_last(call))
+    messages, (subjects, read_at) = await asyncio.gather(_messages_before(call), _subjects_kept_or_read(call))
     question = next((message for message in reversed(messages) if message.id == call.answer_to), None)
     if question is None:
         raise ProviderError(Code.NO_MODEL, "The question of this answer is gone. Ask again.", permanent=True)
     history = tuple(message for message in messages if message.seq < question.seq)
-    return AnswerContext(conversation_type=call.conversation_type, question=question, history=history, subjects=subjects)
+    return AnswerContext(
+        conversation_type=call.conversation_type, question=question, history=history, subjects=subjects, subjects_read_at=read_at
+    )
+
+
+async def keep(call: Call, context: AnswerContext) -> None:
+    """Keeps what was read of the subjects for the conversation's next answers."""
+    if context.subjects_read_at is not None:
+        messages = [message.id for message in context.history]
+        await facts.keep(call, context.subjects, messages=messages, read_at=context.subjects_read_at)
 
 
 async def _messages_before(call: Call) -> list[MessageRecord]:
@@ -72,6 +84,18 @@ def _tells_something(message: MessageRecord) -> bool:
     return message.role == MessageRole.USER or (message.status == MessageStatus.SENT and bool(message.text))
 
 
+async def _subjects_kept_or_read(call: Call) -> tuple[tuple[Subject, ...], float | None]:
+    """The subjects, and when they were read; None where they need not be kept."""
+    if call.rights is None:
+        return await _subjects_at_last(call), None
+    if not call.subject_employee_ids:
+        return (), None
+    if (kept := await facts.kept(call)) is not None:
+        return tuple(map(_kept_subject, kept)), None
+    began = time.time()
+    return await _subjects_at_last(call), began
+
+
 async def _subjects_at_last(call: Call) -> tuple[Subject, ...]:
     """PostgreSQL may be starting again: a few seconds are waited for it before the answer is given up."""
     for pause in AGAIN_SECONDS:
@@ -85,8 +109,6 @@ async def _subjects_at_last(call: Call) -> tuple[Subject, ...]:
 def _subjects(call: Call) -> tuple[Subject, ...]:
     with scoping.tenant(call.organization_id):
         membership = _asker(call)
-        if not call.subject_employee_ids:
-            return ()
         employees = access.employees_for(membership).filter(pk__in=call.subject_employee_ids).order_by().values(*FIELDS)
         found = {str(row["pk"]): _subject(row) for row in employees}
     return tuple(found[pk] for pk in call.subject_employee_ids if pk in found)
@@ -109,6 +131,10 @@ def _asker(call: Call) -> Membership:
     except (access.NotFound, access.Forbidden) as error:
         raise ProviderError(Code.REFUSED, "You may not ask here any more. Ask an owner of your organization.", permanent=True) from error
     return membership
+
+
+def _kept_subject(kept: dict[str, Any]) -> Subject:
+    return Subject(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})
 
 
 FIELDS = (

@@ -1,0 +1,126 @@
+"""What is kept of a conversation's employees: the next answer has it without a query, and never after something changed (S0-108)."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import orjson
+import pytest
+from asgiref.sync import sync_to_async
+
+from chat.realtime import facts, keys
+from chat.realtime.calls import Call
+from chat.services import answers, contexts, turns
+from config import loop, redis
+from tenants import changes, scoping
+from tenants.models import Employee
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture(autouse=True)
+async def _listening(stores, monkeypatch):
+    monkeypatch.setattr(changes, "SKEW_SECONDS", 0.0)
+    changes.listening().start()
+    async with asyncio.timeout(10):
+        while not changes.listening().is_current("", read_at=time.time()):
+            await asyncio.sleep(0.01)
+    yield
+    await changes.listening().stop()
+
+
+@pytest.fixture
+def reads(monkeypatch) -> list[Call]:
+    """The calls for which PostgreSQL was asked."""
+    found: list[Call] = []
+    read = contexts._subjects
+    monkeypatch.setattr(contexts, "_subjects", lambda call: (found.append(call), read(call))[1])
+    return found
+
+
+async def ask(membership, conversation, text) -> Call:
+    taken = await turns.asubmit(membership, conversation, text=text, client_id=text)
+    call = Call.to(taken.answer, conversation)
+    await answers.produce(call)
+    return call
+
+
+async def kept(conversation) -> dict:
+    return orjson.loads(await redis.async_client().get(keys.context(conversation.id)))
+
+
+async def test_the_second_answer_rests_on_the_same_facts_without_asking_for_them(consultation, reads):
+    membership, conversation = consultation
+    await ask(membership, conversation, "One?")
+    call = await ask(membership, conversation, "Two?")
+    assert len(reads) == 1
+    again = (await contexts.for_answer(call)).subjects
+    assert again == await loop.in_thread(contexts._subjects, call)
+    assert again[0].name
+
+
+async def test_it_is_kept_as_specified_and_for_half_an_hour_after_the_last_answer(consultation):
+    membership, conversation = consultation
+    call = await ask(membership, conversation, "One?")
+    document = await kept(conversation)
+    assert {"employeeData", "recentMessages", "reportReferences", "lastUpdated", "tokenCount"} <= document.keys()
+    assert document["employeeData"][0]["id"] == conversation.subject_employee_ids[0]
+    assert document["tokenCount"] > 10
+    await redis.async_client().expire(keys.context(conversation.id), 60)
+    await facts.kept(call)
+    assert await redis.async_client().ttl(keys.context(conversation.id)) > 1_700
+
+
+async def test_a_change_is_in_the_next_answer(consultation, reads):
+    membership, conversation = consultation
+    call = await ask(membership, conversation, "One?")
+
+    def promote():
+        with scoping.tenant(membership.organization_id):
+            employees = Employee.objects.for_tenant(membership.organization_id)
+            employees.filter(pk=conversation.subject_employee_ids[0]).update(job_title="Head of Everything")
+
+    before = (await kept(conversation))["lastUpdated"]
+    await sync_to_async(promote)()
+    async with asyncio.timeout(10):
+        while changes.listening().is_current(call.organization_id, read_at=before):
+            await asyncio.sleep(0.01)
+    await ask(membership, conversation, "Two?")
+    assert len(reads) == 2
+    assert (await kept(conversation))["employeeData"][0]["job_title"] == "Head of Everything"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"rights": ("manager", None, None)},
+        {"subject_employee_ids": ()},
+        {"organization_id": "01a203a8-609c-73c4-a4c7-7eb823af5c03"},
+    ],
+    ids=["rights", "subjects", "organization"],
+)
+async def test_what_was_read_for_others_is_not_given(consultation, other):
+    membership, conversation = consultation
+    call = await ask(membership, conversation, "One?")
+    assert await facts.kept(call)
+    assert await facts.kept(replace(call, **other)) is None
+
+
+async def test_nothing_is_taken_from_there_by_who_does_not_hear_of_changes(consultation, reads):
+    membership, conversation = consultation
+    await ask(membership, conversation, "One?")
+    await changes.listening().stop()
+    await ask(membership, conversation, "Two?")
+    assert len(reads) == 2
+
+
+async def test_an_answer_needs_no_redis_for_its_facts(consultation, reads, monkeypatch):
+    membership, conversation = consultation
+
+    async def away(*args, **kwargs):
+        raise redis.AWAY[0]("away")
+
+    monkeypatch.setattr(redis.async_client(), "getex", away)
+    await ask(membership, conversation, "One?")
+    await ask(membership, conversation, "Two?")
+    assert len(reads) == 2
