@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from benchmarks import load
 from benchmarks.findings import Findings, Target, Tell
@@ -12,8 +13,11 @@ from benchmarks.world import OURS, World
 from config.management.commands import up
 
 SOCKETS = 1_000
-SETTLE, WATCHED = 3.0, 30.0  # seconds: people are looked after in rounds of that length
-ALONE = 6.0  # seconds that a process is watched before it has sockets
+SETTLE, WATCHED = 3.0, 60.0  # seconds: two rounds in which people are looked after, three in which sockets are pinged
+ALONE = 20.0  # seconds that a process is watched before it has sockets
+# Each socket is pinged so long after it was opened, and then again. Those that were opened at once are pinged at once, for a fraction
+# of the cost: both kinds are opened at the same even pace, as people come.
+PING_SECONDS = 20.0
 RATIO = 1.5
 AT_ONCE = 25
 
@@ -26,18 +30,16 @@ async def run(world: World, *, tell: Tell) -> Findings:
     warm = await load.enter_all(world, places[:AT_ONCE], at=fresh)
     await load.leave_all(warm)
     before = await _before(world, "fresh")
-    sockets = await load.enter_all(world, places, at=fresh)
+    sockets = await _evenly([lambda place=place: load.enter_all(world, [place], at=fresh) for place in places])
     ours = await _watch(world, "fresh", before, together=("fresh", *OURS))
-    await load.leave_all(sockets)
+    await load.leave_all(socket for [socket] in sockets)
     world.end("fresh")
     tell(f"{SOCKETS:,} idle sockets of a bare consumer")
     address = world.start_application("idle", "benchmarks.bare:idle")
     await load.until_open(address)
     await load.leave_all(await asyncio.gather(*(BareSocket.open(address, "/ws") for _ in range(AT_ONCE))))
     before = await _before(world, "idle")
-    opened: list[BareSocket] = []
-    for _ in range(0, SOCKETS, AT_ONCE):
-        opened += await asyncio.gather(*(BareSocket.open(address, "/ws") for _ in range(AT_ONCE)))
+    opened = await _evenly([lambda: BareSocket.open(address, "/ws")] * SOCKETS)
     bare = await _watch(world, "idle", before, together=("idle",))
     await load.leave_all(opened)
     world.end("idle")
@@ -55,6 +57,16 @@ async def run(world: World, *, tell: Tell) -> Findings:
         ],
         figures={"parley": ours, "bare": bare},
     )
+
+
+async def _evenly(openings: Sequence[Callable[[], Awaitable[Any]]]) -> list[Any]:
+    """What they give, each begun in its turn within the time between two pings."""
+
+    async def begin(place: int) -> Any:
+        await asyncio.sleep(PING_SECONDS * place / len(openings))
+        return await openings[place]()
+
+    return await asyncio.gather(*map(begin, range(len(openings))))
 
 
 def _memory(world: World, name: str) -> int:

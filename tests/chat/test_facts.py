@@ -1,6 +1,5 @@
 """What is kept of a conversation's employees: the next answer has it without a query, and never after something changed (S0-108)."""
 
-import asyncio
 import time
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from chat.services import answers, contexts, turns
 from config import loop, redis
 from tenants import changes, scoping
 from tenants.models import Employee
+from tests.tenants.test_changes import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -22,9 +22,7 @@ pytestmark = pytest.mark.asyncio
 async def _listening(stores, monkeypatch):
     monkeypatch.setattr(changes, "SKEW_SECONDS", 0.0)
     changes.listening().start()
-    async with asyncio.timeout(10):
-        while not changes.listening().is_current("", read_at=time.time()):
-            await asyncio.sleep(0.01)
+    await until(lambda: changes.listening().is_current("", read_at=time.time()))
     yield
     await changes.listening().stop()
 
@@ -82,9 +80,7 @@ async def test_a_change_is_in_the_next_answer(consultation, reads):
 
     before = (await kept(conversation))["lastUpdated"]
     await sync_to_async(promote)()
-    async with asyncio.timeout(10):
-        while changes.listening().is_current(call.organization_id, read_at=before):
-            await asyncio.sleep(0.01)
+    await until(lambda: not changes.listening().is_current(call.organization_id, read_at=before))
     await ask(membership, conversation, "Two?")
     assert len(reads) == 2
     assert (await kept(conversation))["employeeData"][0]["job_title"] == "Head of Everything"

@@ -36,7 +36,7 @@ async def listening(monkeypatch):
 
 async def until(condition) -> None:
     async with asyncio.timeout(WAIT):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  (nobody tells)
             await asyncio.sleep(0.01)
 
 
