@@ -134,7 +134,8 @@ def _asker(call: Call) -> Membership:
 
 
 def _kept_subject(kept: dict[str, Any]) -> Subject:
-    return Subject(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+    return Subject(**fields)
 
 
 FIELDS = (
