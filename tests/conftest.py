@@ -1,11 +1,15 @@
 """What every test has: real stores, emptied around each test, and nobody acting for a tenant."""
 
+import functools
 import os
 
+import psycopg
 import pymongo
 import pytest
 from django.core.management import call_command
-from django.db import DEFAULT_DB_ALIAS
+from django.core.management.commands import flush
+from django.db import DEFAULT_DB_ALIAS, connection
+from psycopg import sql
 
 from config import loop, mongo, redis
 from integrations.services import ledger
@@ -46,6 +50,36 @@ def services():
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings():
     """One database for each test process; its servers are its own."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_flush():
+    """Django truncates every table, and then does what follows a migration: 0.4 s for each test that commits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush.Command, "handle", lambda command, **options: empty_tables())
+        yield
+
+
+MADE_BY_MIGRATIONS = {"django_content_type", "auth_permission"}
+
+
+def empty_tables() -> None:
+    """Deletes every row of PostgreSQL but those that Django makes itself after a migration: only where there are any, and without a
+    word to triggers and foreign keys."""
+    wanted = connection.get_connection_params()
+    address = {name: wanted[name] for name in ("host", "port", "dbname", "user", "password") if name in wanted}
+    with psycopg.connect(**address) as owner:
+        owner.execute("SET LOCAL session_replication_role = replica")
+        for (table,) in owner.execute(_tables_with_rows()).fetchall():
+            owner.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+
+
+@functools.cache
+def _tables_with_rows() -> sql.Composed:
+    tables = sorted(set(connection.introspection.django_table_names(only_existing=True)) - MADE_BY_MIGRATIONS)
+    return sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(table, sql.Identifier(table)) for table in tables
+    )
 
 
 @pytest.fixture(autouse=True)
