@@ -7,6 +7,7 @@ seconds, without a query of its own, and a thousand sockets that come back toget
 
 import asyncio
 import logging
+import math
 import time
 import weakref
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 from django.db import DatabaseError
 
 from chat.events import Close
-from chat.realtime.hub import hub
+from chat.realtime.hub import EVERYBODY, hub
 from config import loop
 from tenants import authentication, roles
 from tenants.authentication import Credential, Principal
@@ -23,6 +24,7 @@ from tenants.authentication import Credential, Principal
 log = logging.getLogger(__name__)
 
 ASK_EVERYBODY_SECONDS = 30.0
+GATHER_SECONDS = 0.2  # that a look-up of everybody waits for those who come at the same time
 AT_ONCE = 1_000
 REMEMBERED_SECONDS = 45.0
 IDLE_SECONDS = 4 * 3_600.0
@@ -47,23 +49,31 @@ class Doorkeeper:
     def __init__(self) -> None:
         self._guests: dict[str, set[Guest]] = {}
         self._known: dict[tuple[Credential, str], tuple[Principal, float]] = {}
+        self._looking: dict[tuple[Credential, str], asyncio.Task[Principal | None]] = {}  # look-ups under way
         self._doubted: dict[str, float] = {}
         self._tasks: set[asyncio.Task] = set()
         self._watching: asyncio.Task | None = None
+        self._is_about_to_ask = False
 
     async def admit(self, scope: Mapping[str, Any], *, organization: str) -> tuple[Credential, Principal] | None:
         """What this socket shows and who that is, or None."""
         credential = authentication.credential_of(scope)
         if credential is None:
             return None
+        self._watch()
         principal = self._remembered(credential, organization) or await self._look_up(credential, organization)
         return None if principal is None else (credential, principal)
 
     def enter(self, guest: Guest) -> None:
-        if self._watching is None:
-            self._watching = asyncio.create_task(self._watch())
-            hub().on_access_change(self._doubt)
-        self._guests.setdefault(str(guest.principal.user.pk), set()).add(guest)
+        user_id = str(guest.principal.user.pk)
+        self._guests.setdefault(user_id, set()).add(guest)
+        principal, seen_at = self._known.get((guest.credential, guest.organization), (None, 0.0))
+        if principal is not guest.principal or seen_at <= self._doubted.get(
+            user_id, 0.0
+        ):  # their rights changed while they were being looked up
+            self._spawn(self._ask(guest))
+        elif seen_at <= hub().connected_at < math.inf:  # nothing was heard for a part of that time
+            self._doubt_everybody()
 
     def leave(self, guest: Guest) -> None:
         user_id = str(guest.principal.user.pk)
@@ -83,6 +93,14 @@ class Doorkeeper:
         return principal if seen_at > max(time.monotonic() - REMEMBERED_SECONDS, hub().connected_at, doubted_at) else None
 
     async def _look_up(self, credential: Credential, organization: str) -> Principal | None:
+        """One look-up for all the tabs that somebody opens at once, unless something changed since it began."""
+        wanted = (credential, organization)
+        if (looking := self._looking.get(wanted)) is None:
+            looking = self._looking[wanted] = asyncio.create_task(self._read(credential, organization))
+            looking.add_done_callback(lambda task: self._looking.pop(wanted) if self._looking.get(wanted) is task else None)
+        return await asyncio.shield(looking)
+
+    async def _read(self, credential: Credential, organization: str) -> Principal | None:
         await roles.refresh()
         asked_at = time.monotonic()
         principal = await loop.in_thread(authentication.principal_of, credential, organization=organization)
@@ -95,6 +113,10 @@ class Doorkeeper:
     # Whether they may still be here -----------------------------------------------------------------------------------
 
     def _doubt(self, user_id: str) -> None:
+        self._looking.clear()  # who comes now is looked up anew
+        if user_id == EVERYBODY:
+            self._doubt_everybody()
+            return
         self._doubted[user_id] = time.monotonic()
         for guest in tuple(self._guests.get(user_id, ())):
             self._spawn(self._ask(guest))
@@ -116,14 +138,33 @@ class Doorkeeper:
         except DatabaseError as error:
             log.warning("PostgreSQL is away; who is at the socket is asked again later: %s", error)
 
-    async def _watch(self) -> None:
+    def _doubt_everybody(self) -> None:
+        if not self._is_about_to_ask:
+            self._is_about_to_ask = True
+            self._spawn(self._ask_everybody_soon())
+
+    async def _ask_everybody_soon(self) -> None:
+        await asyncio.sleep(GATHER_SECONDS)
+        self._is_about_to_ask = False
+        await self._ask_everybody_if_possible()
+
+    def _watch(self) -> None:
+        """Begins to hear whose rights changed, before anybody is looked up."""
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch_forever())
+            hub().on_access_change(self._doubt)
+
+    async def _watch_forever(self) -> None:
         """Asks for everybody again, and turns away who has been silent for long."""
         while True:
             await asyncio.sleep(ASK_EVERYBODY_SECONDS)
-            try:
-                await self._ask_everybody()
-            except DatabaseError as error:
-                log.warning("PostgreSQL is away; who is at the sockets is asked again later: %s", error)
+            await self._ask_everybody_if_possible()
+
+    async def _ask_everybody_if_possible(self) -> None:
+        try:
+            await self._ask_everybody()
+        except DatabaseError as error:
+            log.warning("PostgreSQL is away; who is at the sockets is asked again later: %s", error)
 
     async def _ask_everybody(self) -> None:
         await roles.refresh()

@@ -31,6 +31,8 @@ TURNS = 30  # looks in which every conversation has its turn
 SILENT_LOOKS = 5  # without an answer, after which the subscription counts as dead
 RECONNECT_SECONDS = (0.05, 1.0)
 
+EVERYBODY = ""  # in the place of a person's id
+
 _hubs: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = weakref.WeakKeyDictionary()
 
 
@@ -185,7 +187,8 @@ class Hub:
             self._memory = None  # nobody is here who could miss something: who comes next is not told of what was before
 
     def on_access_change(self, callback: Callable[[str], None]) -> Callable[[], None]:
-        """`callback` is called with the id of each person whose rights changed. Returns what ends that."""
+        """`callback` is called with the id of each person whose rights changed, and with `EVERYBODY` where announcements may have been
+        missed until now. Returns what ends that."""
         self._start()
         self._access_listeners.add(callback)
         return lambda: self._access_listeners.discard(callback)
@@ -270,6 +273,8 @@ class Hub:
         elif kind == b"subscribe":
             if channel == keys.ACCESS_CHANNEL:
                 self.connected_at = time.monotonic()
+                for callback in tuple(self._access_listeners):
+                    callback(EVERYBODY)
                 return
             done = self._subscribed.get(channel.removeprefix(_CHANNEL_PREFIX))
             if done is not None and not done.done():
