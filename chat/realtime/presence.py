@@ -31,6 +31,7 @@ from chat.realtime.hub import hub
 from chat.records import as_time
 from config import loop, redis
 from tenants import access as people
+from tenants import scoping
 from tenants.models import Membership
 
 log = logging.getLogger(__name__)
@@ -209,6 +210,8 @@ class Presence:
                 await self._tell_participants(client, doubted)
             except (*redis.AWAY, DatabaseError) as error:
                 log.warning("Who is there is not told for now: %s", error)
+            except Exception:
+                log.exception("Telling who is there stumbled and goes on.")
 
     async def _write_sessions(self, client: Redis, changed: set[Session], gone: set[Session]) -> None:
         for some in _parts(changed):
@@ -228,11 +231,11 @@ class Presence:
                     pipeline.eval(_FORGET, 1, keys.presence(session.user_id), session.id)
             await pipeline.execute()
 
-    def _keep_person(self, pipeline: Pipeline, user_id: str) -> None:
+    def _keep_person(self, pipeline: Pipeline, user_id: str, *, only_missing: bool = False) -> None:
         if sessions := self._people.get(user_id):
             shown = min(sessions, key=lambda session: (BEST_FIRST.index(session.status), -session.last_activity.timestamp()))
             seen_at = as_time(timezone.now())
-            pipeline.set(keys.presence(user_id), f"{shown.id}|{shown.status.value}|{seen_at}", ex=keys.PRESENCE_TTL)
+            pipeline.set(keys.presence(user_id), f"{shown.id}|{shown.status.value}|{seen_at}", ex=keys.PRESENCE_TTL, nx=only_missing)
 
     async def _write_rooms(self, client: Redis, joined: set[str], left: dict[str, set[Session]]) -> None:
         """Who views what; others who view it are told to look."""
@@ -300,7 +303,9 @@ class Presence:
         here = [one for one in conversation_ids if one in self._rooms]
         for conversation_id in here:
             pipeline.sadd(keys.participants(conversation_id), *{session.user_id for session in self._rooms[conversation_id]})
-        added = await pipeline.execute() if here else []
+        for user_id in {session.user_id for conversation_id in here for session in self._rooms[conversation_id]}:
+            self._keep_person(pipeline, user_id, only_missing=True)
+        added = (await pipeline.execute())[: len(here)] if here else []
         if mended := [conversation_id for conversation_id, count in zip(here, added, strict=True) if count]:
             hints = client.pipeline(transaction=False)
             for conversation_id in mended:
@@ -320,8 +325,8 @@ class Presence:
         if unknown:
             if len(self._names) > NAMES_KEPT:
                 self._names.clear()
-            for other in await loop.in_thread(people.members_among, membership, unknown):
-                self._names[organization_id, str(other.user_id)] = other.user.name
+            for user_id, name in await loop.in_thread(_names, membership, unknown):
+                self._names[organization_id, user_id] = name
         known = {one: self._names[organization_id, one] for one in user_ids if (organization_id, one) in self._names}
         return known | found
 
@@ -336,6 +341,11 @@ class Presence:
             for conversation_id in some:
                 self._keep_room(pipeline, conversation_id)
             await pipeline.execute()
+
+
+def _names(membership: Membership, user_ids: Iterable[str]) -> list[tuple[str, str]]:
+    with scoping.tenant(membership.organization_id):
+        return [(str(member.user_id), member.user.name) for member in people.members_among(membership, user_ids)]
 
 
 async def viewers(client: Redis, conversation_ids: list[str]) -> list[dict[str, PresenceStatus]]:
