@@ -22,9 +22,9 @@ from chat.serializers import (
     ConversationsQuery,
     EventsQuery,
     ExportQuery,
+    ListedConversationAnswer,
     MessageAnswer,
     MessagesQuery,
-    MyConversationAnswer,
     NewConversation,
     NewFeedback,
     NewImport,
@@ -67,7 +67,7 @@ def _spelled(place: selectors.InboxCursor | None) -> list[Any] | None:
 class Conversations(Endpoint):
     @operation(
         summary="My conversations and those shared with me, latest first",
-        answer=page_of(MyConversationAnswer),
+        answer=page_of(ListedConversationAnswer),
         query=ConversationsQuery,
         tags=["conversations"],
     )
@@ -91,10 +91,9 @@ class Conversations(Endpoint):
 
 
 class Conversation(Endpoint):
-    @operation(summary="One conversation", answer=MyConversationAnswer, tags=["conversations"])
+    @operation(summary="One conversation", answer=ConversationAnswer, tags=["conversations"])
     def get(self, call: Call, conversation_id: UUID) -> Any:
-        conversation = access.conversation_for(call.membership, conversation_id)
-        return conversation.as_json() | {"unread": selectors.unread(call.membership, [conversation])[conversation.id]}
+        return access.conversation_for(call.membership, conversation_id).as_json()
 
     @operation(
         summary="Rename or pin a conversation, or say who may read it",

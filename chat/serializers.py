@@ -306,7 +306,7 @@ class ConversationAnswer(serializers.Serializer):
     archived_at = serializers.DateTimeField(allow_null=True)
 
 
-class MyConversationAnswer(ConversationAnswer):
+class ListedConversationAnswer(ConversationAnswer):
     unread = serializers.IntegerField(help_text="How many of its messages you have not read.")
 
 

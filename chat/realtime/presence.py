@@ -217,10 +217,12 @@ class Presence:
         for some in _parts(changed):
             pipeline = client.pipeline(transaction=False)
             for session in some:
-                _keep(pipeline, session)
+                if session.closed_at is None:
+                    _keep(pipeline, session)
             for user_id in {session.user_id for session in some}:
                 self._keep_person(pipeline, user_id)
-            await pipeline.execute()
+            if len(pipeline):
+                await pipeline.execute()
         for some in _parts(gone):
             pipeline = client.pipeline(transaction=False)
             for session in some:
@@ -332,15 +334,35 @@ class Presence:
 
     # The round ---------------------------------------------------------------------------------------------------------
 
-    async def refresh(self) -> None:
-        """Writes all that lives here again, before it runs out. Raises `redis.AWAY` errors."""
+    async def refresh(self, changed: Iterable[Session] = ()) -> None:
+        """Keeps all that lives here from running out, and writes anew what changed and what Redis has forgotten. Raises `redis.AWAY`
+        errors."""
         client = redis.async_client()
-        await self._write_sessions(client, {session for sessions in self._people.values() for session in sessions}, set())
+        forgotten = set(changed)
+        for some in _parts({session for sessions in self._people.values() for session in sessions} - forgotten):
+            pipeline = client.pipeline(transaction=False)
+            for session in some:
+                pipeline.expire(keys.session(session.id), keys.SESSION_TTL)
+            for user_id in {session.user_id for session in some}:
+                self._keep_person(pipeline, user_id)
+            answers = await pipeline.execute()
+            forgotten |= {session for session, is_there in zip(some, answers, strict=False) if not is_there}
+        await self._write_sessions(client, forgotten, set())
+        await self._refresh_rooms(client)
+
+    async def _refresh_rooms(self, client: Redis) -> None:
         for some in _parts(self._rooms):
             pipeline = client.pipeline(transaction=False)
             for conversation_id in some:
+                pipeline.expire(keys.participants(conversation_id), keys.VIEWERS_TTL)
+                pipeline.expire(keys.room(conversation_id), keys.VIEWERS_TTL)
+            answers = await pipeline.execute()
+            missing = [one for one, *there in zip(some, answers[::2], answers[1::2], strict=True) if not all(there)]
+            pipeline = client.pipeline(transaction=False)
+            for conversation_id in missing:
                 self._keep_room(pipeline, conversation_id)
-            await pipeline.execute()
+            if missing:
+                await pipeline.execute()
 
 
 def _names(membership: Membership, user_ids: Iterable[str]) -> list[tuple[str, str]]:

@@ -133,7 +133,7 @@ class Register:
             seen = {"$set": {S.last_seen_at: now}}
             updates = [UpdateMany({S.organization_id: one, S.session_id: {"$in": ids}}, seen) for one, ids in still.items()]
             await mongo.async_collection(ChatSession, journaled=False).bulk_write(updates, ordered=False)
-        await presence().refresh()
+        await presence().refresh(changed)
 
 
 async def _write(sessions: Sequence[Session]) -> None:

@@ -28,14 +28,16 @@ def talk(olive, cast) -> str:
     return f"conversations/{conversation}"
 
 
+def unread(caller, talk):
+    return next(row["unread"] for row in caller.get("conversations").json()["results"] if row["id"] in talk)
+
+
 def test_what_was_read_is_remembered_and_shown_in_lists(olive, liam, talk):
-    assert liam.get(talk).json()["unread"] == 10
+    assert unread(liam, talk) == 10
     answer = liam.post(f"{talk}/read", {"seq": 7})
     assert answer.status_code == 200
     assert answer.json() == {"conversation": talk.partition("/")[2], "unread": 3}
-    row = next(row for row in liam.get("conversations").json()["results"] if row["id"] in talk)
-    assert row["unread"] == liam.get(talk).json()["unread"] == 3
-    assert olive.get(talk).json()["unread"] == 0
+    assert (unread(liam, talk), unread(olive, talk)) == (3, 0)
 
 
 @pytest.mark.parametrize("body", [{}, {"seq": -1}, {"seq": "three"}, {"seq": 2**40}, {"seq": None}])

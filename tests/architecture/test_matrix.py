@@ -121,7 +121,7 @@ FRAME  stop                                                         closed close
 FRAME  retry                                                        closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  regenerate                   closed closed nothing_to_regenerate nothing_to_regenerate 404 404 404 404 closed closed
 FRAME  feedback                                                     closed closed  yes   yes 404 404 404 404 closed closed
-FRAME  typing                                                closed closed  yes   yes 404 404 forbidden forbidden closed closed
+FRAME  typing                                                       closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  presence                                                     closed closed  yes   yes   yes   yes   yes   yes closed closed
 FRAME  read                                                         closed closed  yes   yes 404 404 404 404 closed closed
 """
