@@ -203,7 +203,7 @@ class Hub:
         self._send("SUBSCRIBE", channel)
 
     def unfollow(self, channel: str) -> None:
-        del self._followed[channel]
+        self._followed.pop(channel, None)
         self._send("UNSUBSCRIBE", channel)
 
     def look_again(self, listener: Listener) -> None:

@@ -9,6 +9,7 @@ import weakref
 from typing import Any
 
 import orjson
+from django.db import DatabaseError
 from django.utils import timezone
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
@@ -111,8 +112,8 @@ class Board:
                 await roles.refresh()
                 for organization_id, items in found.items():
                     await self._tell(organization_id, items)
-            except mongo.AWAY as error:
-                log.warning("MongoDB is away; what is unread is counted with the next page: %s", error)
+            except (*mongo.AWAY, DatabaseError) as error:
+                log.warning("A store is away; what is unread is counted with the next page: %s", error)
 
     async def _tell(self, organization_id: str, items: set[news.Item]) -> None:
         """Two queries, however many conversations and people it is about."""

@@ -119,6 +119,8 @@ class Register:
                 await self.refresh()
             except (*mongo.AWAY, *redis.AWAY) as error:
                 log.warning("Who is there is written again later: %s", error)
+                for session in self._open:  # all of it, then: the sweeper may have taken them for lost meanwhile
+                    session.is_changed = True
 
     async def refresh(self) -> None:
         """Writes what changed since the last round, and of all others that they are still open. Raises `mongo.AWAY` and `redis.AWAY`."""
