@@ -22,6 +22,7 @@ from chat.serializers import (
     ConversationsQuery,
     EventsQuery,
     ExportQuery,
+    ListedConversationAnswer,
     MessageAnswer,
     MessagesQuery,
     NewConversation,
@@ -30,8 +31,13 @@ from chat.serializers import (
     NewMessage,
     NewShare,
     NewShareAnswer,
+    PeopleThereAnswer,
+    ReadAnswer,
+    ReadUpTo,
     SearchQuery,
     SearchResultAnswer,
+    SessionAnswer,
+    SessionsQuery,
     ShareAnswer,
     SubmittedAnswer,
     VersionsAnswer,
@@ -39,7 +45,7 @@ from chat.serializers import (
 from chat.serializers import (
     Pin as PinBody,
 )
-from chat.services import conversations, exports, feedback, imports, search, shares, turns
+from chat.services import conversations, exports, feedback, imports, reading, search, shares, turns
 from config import json
 from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
 
@@ -61,14 +67,15 @@ def _spelled(place: selectors.InboxCursor | None) -> list[Any] | None:
 class Conversations(Endpoint):
     @operation(
         summary="My conversations and those shared with me, latest first",
-        answer=page_of(ConversationAnswer),
+        answer=page_of(ListedConversationAnswer),
         query=ConversationsQuery,
         tags=["conversations"],
     )
     def get(self, call: Call) -> Any:
         asked = dict(call.query)
         found = selectors.inbox(call.membership, cursor=_place(asked.pop("cursor", None)), **asked)
-        results = [conversation.as_json() for conversation in found.results]
+        unread = selectors.unread(call.membership, found.results)
+        results = [conversation.as_json() | {"unread": unread[conversation.id]} for conversation in found.results]
         return page(call.request, results, name=LIST, next=_spelled(found.next), previous=_spelled(found.previous))
 
     @operation(
@@ -134,6 +141,49 @@ class Restore(Endpoint):
     def post(self, call: Call, conversation_id: UUID) -> Any:
         conversation = access.conversation_for(call.membership, conversation_id)
         return conversations.restore(call.membership, conversation).as_json()
+
+
+class Read(Endpoint):
+    @operation(
+        summary="I have read a conversation up to this place, for good and on all my devices",
+        answer=ReadAnswer,
+        body=ReadUpTo,
+        tags=["presence"],
+    )
+    def post(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        return {"conversation": conversation.id, "unread": reading.mark(call.membership, conversation, seq=call.body["seq"])}
+
+
+class Presence(Endpoint):
+    @operation(
+        summary="Who may read a conversation by name, or views it now; how they are and how far they have read",
+        answer=PeopleThereAnswer,
+        tags=["presence"],
+    )
+    def get(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        return {"results": [person.as_json() for person in selectors.people_there(call.membership, conversation)]}
+
+
+SESSIONS = "sessions"
+
+
+class Sessions(Endpoint):
+    @operation(
+        summary="Where my tabs are and were open in this organization, newest first",
+        answer=page_of(SessionAnswer),
+        query=SessionsQuery,
+        tags=["presence"],
+    )
+    def get(self, call: Call) -> Any:
+        place = unseal(call.query.get("cursor"), name=SESSIONS)
+        before = None if place is None else (datetime.fromisoformat(place[0]), str(place[1]))
+        limit = call.query["limit"]
+        found = selectors.sessions(call.membership, before=before, limit=limit + 1)
+        last = found[limit - 1] if len(found) > limit else None
+        results = [session.as_json() for session in found[:limit]]
+        return page(call.request, results, name=SESSIONS, next=last and [last.connected_at.isoformat(), last.id])
 
 
 class Export(Endpoint):

@@ -89,6 +89,32 @@ class ExportFormat(TextChoices):
     JSON = "json", "JSON"
 
 
+class PresenceStatus(TextChoices):
+    """How a person is there (S0-86). The best of their tabs counts, in this order."""
+
+    BUSY = "busy", "Busy"
+    ONLINE = "online", "Here"
+    AWAY = "away", "Away"
+
+
+class SessionStatus(TextChoices):
+    """What became of an open tab (S0-83): used, idle for a while, closed, or lost with the process that held its socket."""
+
+    ACTIVE = "active", "In use"
+    IDLE = "idle", "Idle"
+    DISCONNECTED = "disconnected", "Closed"
+    EXPIRED = "expired", "Lost"
+
+
+class DeviceType(TextChoices):
+    """S0-85."""
+
+    DESKTOP = "desktop", "Computer"
+    MOBILE = "mobile", "Phone"
+    TABLET = "tablet", "Tablet"
+
+
+OPEN_SESSIONS = (SessionStatus.ACTIVE, SessionStatus.IDLE)
 RETRYABLE = (MessageStatus.INTERRUPTED, MessageStatus.ERROR, MessageStatus.CANCELLED)
 ON_THEIR_WAY = (MessageStatus.PENDING, MessageStatus.STREAMING)
 SETTLED = tuple(status for status in MessageStatus if status not in ON_THEIR_WAY)

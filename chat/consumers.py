@@ -15,12 +15,15 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
 from chat import access, events, frames, selectors
+from chat.choices import PresenceStatus
 from chat.events import Close, Do
 from chat.realtime.doorkeeper import doorkeeper
 from chat.realtime.hub import Listener, hub
-from chat.services import errors, feedback, turns
+from chat.realtime.presence import Session, presence
+from chat.services import errors, feedback, reading, sessions, turns
 from config import loop, mongo
 from tenants import access as people
+from tenants import roles
 from tenants.authentication import Credential, Principal
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     principal: Principal
     organization: str
     heard_at: float
+    session: Session
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """As Channels has it, but it first sends a thread to close old database connections, for every frame: a third of a socket's
@@ -70,6 +74,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.credential, self.principal = admitted
         self.heard_at = time.monotonic()
         doorkeeper().enter(self)
+        self.session = sessions.enter(self.scope, self.principal.membership, tell=self._queue)
 
     async def disconnect(self, code: int) -> None:
         self._gone = True
@@ -77,8 +82,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
             hub().leave(listener)
         for task in self._tasks:
             task.cancel()
-        if hasattr(self, "principal"):
+        if hasattr(self, "session"):
             doorkeeper().leave(self)
+            reading.board().leave(self.session)
+            await sessions.leave(self.session)
 
     async def turn_away(self, code: int) -> None:
         """Closes the socket: the person may no longer be here, was silent, or reads too slowly."""
@@ -116,13 +123,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _do(self, frame: frames.Frame) -> None:
         given, membership = frame.fields, self.principal.membership
+        if frame.do != Do.LEAVE:  # which pages send to hear whether the socket lives
+            self.session.note_activity()
         match frame.do:
             case Do.JOIN:
                 await self._join(given["conversation"], after=given.get("after"), ref=frame.ref)
             case Do.LEAVE:
-                listener = self._listeners.pop(access.key(given["conversation"]), None)
-                if listener is not None:
-                    hub().leave(listener)
+                self._part(access.key(given["conversation"]))
                 await self._say({"ack": frame.ref})
             case Do.SEND:
                 conversation = await access.aconversation_for(membership, given["conversation"])
@@ -130,6 +137,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                     taken = await turns.asubmit(membership, conversation, text=given["text"], client_id=given["client_id"])
                     shown = taken.answer.as_json() if taken.answer else None
                     left = taken.left.as_json() if taken.left else None
+                    self.session.note_message(conversation.id)
                     await self._say({"ack": frame.ref, "message": taken.message.as_json(), "answer": shown, "limit": left})
             case Do.STOP:
                 answer = await turns.astop(membership, await access.amessage_for(membership, given["message"]))
@@ -145,6 +153,25 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 answer = await feedback.agive(membership, await access.amessage_for(membership, given["message"]), **said)
                 await self._say({"ack": frame.ref, "message": answer.as_json()})
 
+            case Do.TYPING:
+                roles.require(membership, "chat:message:send")
+                presence().type(self.session, await self._readable(given["conversation"]), on=given["on"])
+                await self._say({"ack": frame.ref})
+            case Do.PRESENCE:
+                reading.board().enter(self.session)
+                presence().set_status(self.session, PresenceStatus(given["status"]))
+                await self._say({"ack": frame.ref})
+            case Do.READ:
+                conversation = await access.aconversation_for(membership, given["conversation"])
+                unread = await reading.amark(membership, conversation, seq=given["seq"])
+                await self._say({"ack": frame.ref, "conversation": conversation.id, "unread": unread})
+
+    async def _readable(self, conversation_id: str) -> str:
+        """The conversation's id, if this person may read it. Whoever has joined it may: they are put out where that changes."""
+        if (key := access.key(conversation_id)) not in self._listeners:
+            await access.aconversation_for(self.principal.membership, key)
+        return key
+
     async def _join(self, conversation_id: str, *, after: int | None, ref: Any) -> None:
         """From `after` on if the stream has all of it; with a snapshot, or a reset, otherwise."""
         conversation = await access.aconversation_for(self.principal.membership, conversation_id)
@@ -153,6 +180,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if (before := self._listeners.pop(conversation.id, None)) is not None:
             hub().leave(before)
         listener = self._listeners[conversation.id] = await hub().listen(conversation.id, self)
+        presence().join(self.session, conversation.id)
         if after:
             missed = await listener.missed(after=after)
             if missed is not None:
@@ -163,6 +191,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
         name = "reset" if after else "joined"
         await self._say({name: conversation.id, "n": snapshot.n, "snapshot": snapshot.as_json(), "ref": ref})
         listener.resume(after=snapshot.n)
+
+    def _part(self, conversation_id: str) -> bool:
+        """Leaves a conversation; false where it was not joined."""
+        if (listener := self._listeners.pop(conversation_id, None)) is None:
+            return False
+        hub().leave(listener)
+        presence().part(self.session, conversation_id)
+        return True
 
     # What the client is told ------------------------------------------------------------------------------------------
 
@@ -228,8 +264,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.reset(conversation_id)
 
     async def _lose(self, conversation_id: str) -> None:
-        if (listener := self._listeners.pop(conversation_id, None)) is not None:
-            hub().leave(listener)
+        if self._part(conversation_id):
             await self._refuse(None, "not_found", "This conversation is no longer there.")
 
     def reset(self, conversation_id: str) -> None:

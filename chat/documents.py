@@ -27,10 +27,13 @@ from chat.choices import (
     ConsultationType,
     ContentType,
     ConversationStatus,
+    DeviceType,
     Kind,
     MessageRole,
     MessageStatus,
+    PresenceStatus,
     RevisionReason,
+    SessionStatus,
     SubjectType,
 )
 from tenants.choices import Role
@@ -373,5 +376,86 @@ class Share(TenantDocument):
             },
             # What MongoDB removes by itself.
             {"name": "removeAt_1", "fields": ["remove_at"], "expireAfterSeconds": 0},
+        ],
+    }
+
+
+class ActiveConversation(EmbeddedDocument):
+    """S0-84."""
+
+    conversation_id = StringField(db_field="conversationId", required=True)
+    joined_at = DateTimeField(db_field="joinedAt", required=True)
+    last_message_at = DateTimeField(db_field="lastMessageAt", null=True)  # when this tab sent one last
+
+
+class ChatSession(TenantDocument):
+    """One open socket of a person, from when to when, and on what device (S0-81…93). `session_id` is the socket's own id, too."""
+
+    session_id = StringField(db_field="sessionId", required=True)
+    user_id = StringField(db_field="userId", required=True)
+    branch_id = StringField(db_field="branchId", null=True)
+    department_id = StringField(db_field="departmentId", null=True)
+    user_role = StringField(db_field="userRole", choices=Role.values)
+
+    connection_id = StringField(db_field="connectionId", required=True)  # the web process, and which of its connections
+    socket_id = StringField(db_field="socketId", required=True)
+    ip_address = StringField(db_field="ipAddress", null=True)
+    user_agent = StringField(db_field="userAgent")
+
+    status = StringField(choices=SessionStatus.values, required=True)
+    last_activity = DateTimeField(db_field="lastActivity", required=True)  # of the person: a frame of theirs
+    active_conversations = EmbeddedDocumentListField(ActiveConversation, db_field="activeConversations")
+
+    device_type = StringField(db_field="deviceType", choices=DeviceType.values)
+    browser = StringField()
+    platform = StringField()
+
+    presence_status = StringField(db_field="presenceStatus", choices=PresenceStatus.values, required=True)
+    last_seen_at = DateTimeField(db_field="lastSeenAt", required=True)  # when its process last said that it is open
+
+    connected_at = DateTimeField(db_field="connectedAt", required=True)
+    disconnected_at = DateTimeField(db_field="disconnectedAt", null=True)
+    total_duration = IntField(db_field="totalDuration", null=True)  # seconds
+
+    created_at = DateTimeField(db_field="createdAt", required=True)
+    updated_at = DateTimeField(db_field="updatedAt", required=True)
+    expires_at = DateTimeField(db_field="expiresAt", required=True)
+
+    meta = {
+        "collection": "chat_sessions",
+        "auto_create_index": False,
+        "indexes": [
+            # A socket's own document, to write it again (S0-89).
+            {"name": "sessionId_1", "fields": ["session_id"], "unique": True},
+            # Where a person is open now (S0-90).
+            {"name": "userId_1_status_1", "fields": ["user_id", "status"]},
+            # The session of a connection in the logs (S0-91).
+            {"name": "connectionId_1", "fields": ["connection_id"]},
+            # Who was active last (S0-92).
+            {"name": "status_1_lastActivity_-1", "fields": ["status", "-last_activity"]},
+            # What MongoDB removes by itself (S0-93).
+            {"name": "expiresAt_1", "fields": ["expires_at"], "expireAfterSeconds": 0},
+            # A person's sessions, newest first.
+            {"name": "mine", "fields": ["organization_id", "user_id", "-connected_at", "-session_id"]},
+            # The sweeper's look for sessions whose process is gone.
+            {"name": "lost", "fields": ["status", "last_seen_at"]},
+        ],
+    }
+
+
+class ReadMark(TenantDocument):
+    """How far a person has read a conversation: up to and with the message at `seq`."""
+
+    conversation_id = StringField(db_field="conversationId", required=True)
+    user_id = StringField(db_field="userId", required=True)
+    seq = IntField(required=True, min_value=0)
+    read_at = DateTimeField(db_field="readAt", required=True)
+
+    meta = {
+        "collection": "chat_read_marks",
+        "auto_create_index": False,
+        "indexes": [
+            # A person's marks in the conversations of a list; there is one of each.
+            {"name": "mark", "fields": ["organization_id", "conversation_id", "user_id"], "unique": True},
         ],
     }

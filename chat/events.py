@@ -17,6 +17,11 @@ class EventType(StrEnum):
     MESSAGE = "message"
     DELTA = "delta"
     CONVERSATION = "conversation"
+    # These have no number and are not kept: each says how things are now, and may be lost.
+    TYPING = "typing"
+    PRESENCE = "presence"
+    PARTICIPANTS = "participants"
+    UNREAD = "unread"
 
 
 class Do(StrEnum):
@@ -29,6 +34,9 @@ class Do(StrEnum):
     RETRY = "retry"
     REGENERATE = "regenerate"
     FEEDBACK = "feedback"
+    TYPING = "typing"
+    PRESENCE = "presence"
+    READ = "read"
 
 
 class Close:
@@ -72,6 +80,16 @@ def delta(*, conversation_id: str, message_id: str, attempt: int, offset: int, t
         b'"event":"delta","message":"%b","attempt":%d,"offset":%d,"text":%b}' % (message_id.encode(), attempt, offset, orjson.dumps(text)),
         follows,
     )
+
+
+def passing(conversation_id: str, event: EventType, **facts: Any) -> bytes:
+    """An event that is not kept and has no number."""
+    return b'{"conversation":"%b","event":"%b",%b' % (conversation_id.encode(), event.encode(), orjson.dumps(facts)[1:])
+
+
+def is_passing(event: bytes) -> bool:
+    """True for an event without a number."""
+    return not event.startswith(b'"n":', _NUMBER_AT - 4)
 
 
 def is_about_conversation(event: bytes) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 
+from chat.choices import PresenceStatus
 from chat.events import Do
 from chat.services.feedback import COMMENT_LIMIT
 
@@ -25,6 +26,7 @@ class Field:
     kind: type
     required: bool = True
     most: int = 64  # characters of a text, the greatest of numbers
+    among: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ TABLE: dict[Do, dict[str, Field]] = {
         "rating": Field(int, required=False, most=5),
         "comment": Field(str, required=False, most=COMMENT_LIMIT),
     },
+    Do.TYPING: {"conversation": CONVERSATION, "on": Field(bool)},
+    Do.PRESENCE: {"status": Field(str, among=tuple(PresenceStatus.values))},
+    Do.READ: {"conversation": CONVERSATION, "seq": Field(int, most=2**31 - 1)},
 }
 
 
@@ -80,6 +85,8 @@ def read(text: str) -> Frame:
             raise BadFrame("wrong_type", f"`{name}` is {KINDS[field.kind]}.", ref=ref)
         elif isinstance(value, str) and not 0 < len(value) <= field.most:
             raise BadFrame("wrong_length", f"`{name}` has 1 to {field.most:,} characters.", ref=ref)
+        elif field.among and value not in field.among:
+            raise BadFrame("not_a_choice", f"`{name}` is one of {', '.join(field.among)}.", ref=ref)
         elif isinstance(value, int) and not 0 <= value <= field.most:
             raise BadFrame("out_of_range", f"`{name}` is between 0 and {field.most:,}.", ref=ref)
     return Frame(do=Do(do), ref=ref, fields=raw)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chat import markdown
-from chat.choices import Audience, MessageRole, MessageStatus
+from chat.choices import Audience, MessageRole, MessageStatus, PresenceStatus
 
 
 def as_time(value: datetime | None) -> str | None:
@@ -284,4 +284,74 @@ class ShareRecord:
             "created_at": as_time(self.created_at),
             "expires_at": as_time(self.expires_at),
             "revoked_at": as_time(self.revoked_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A tab that is or was open."""
+
+    id: str
+    status: str
+    presence: str
+    device_type: str | None
+    browser: str
+    platform: str
+    ip_address: str | None
+    conversation_ids: tuple[str, ...]
+    connected_at: datetime
+    last_activity: datetime
+    disconnected_at: datetime | None
+    seconds: int | None
+
+    @classmethod
+    def read(cls, raw: Any) -> "SessionRecord":
+        return cls(
+            id=raw["sessionId"],
+            status=raw["status"],
+            presence=raw["presenceStatus"],
+            device_type=raw.get("deviceType"),
+            browser=raw.get("browser", ""),
+            platform=raw.get("platform", ""),
+            ip_address=raw.get("ipAddress"),
+            conversation_ids=tuple(one["conversationId"] for one in raw.get("activeConversations", ())),
+            connected_at=raw["connectedAt"],
+            last_activity=raw["lastActivity"],
+            disconnected_at=raw.get("disconnectedAt"),
+            seconds=raw.get("totalDuration"),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "status": self.status,
+            "presence": self.presence,
+            "device": {"type": self.device_type, "browser": self.browser, "platform": self.platform},
+            "ip_address": self.ip_address,
+            "conversations": list(self.conversation_ids),
+            "connected_at": as_time(self.connected_at),
+            "last_activity": as_time(self.last_activity),
+            "disconnected_at": as_time(self.disconnected_at),
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PersonThere:
+    """A person who may read a conversation, and how they are: `status` is None for somebody who is not there. `read`: up to which place."""
+
+    id: str
+    name: str
+    status: PresenceStatus | None
+    is_viewing: bool
+    is_typing: bool
+    read: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "user": {"id": self.id, "name": self.name},
+            "status": self.status and self.status.value,
+            "viewing": self.is_viewing,
+            "typing": self.is_typing,
+            "read": self.read,
         }

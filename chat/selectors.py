@@ -9,17 +9,19 @@ from typing import Any
 import orjson
 
 from chat import access
-from chat.choices import ON_THEIR_WAY, ConversationStatus, Kind
-from chat.documents import Conversation, Message, MessageRevision, Share
+from chat.choices import ON_THEIR_WAY, ConversationStatus, Kind, PresenceStatus
+from chat.documents import ChatSession, Conversation, Message, MessageRevision, ReadMark, Share
 from chat.events import EventType
-from chat.realtime import stream
-from chat.records import ConversationRecord, MessageRecord, ShareRecord
-from config import mongo, redis
+from chat.realtime import presence, stream
+from chat.records import ConversationRecord, MessageRecord, PersonThere, SessionRecord, ShareRecord
+from config import loop, mongo, redis
+from tenants import access as people
 from tenants import roles
 from tenants.models import Membership
 
 C, M, R = mongo.names(Conversation), mongo.names(Message), mongo.names(MessageRevision)
 S = mongo.names(Share)
+T, K = mongo.names(ChatSession), mongo.names(ReadMark)
 
 PAGE = 50
 MOST = 200
@@ -248,6 +250,84 @@ def shares(conversation: ConversationRecord, *, limit: int = MOST) -> list[Share
     wanted = {S.organization_id: conversation.organization_id, S.conversation_id: conversation.id}
     found = mongo.collection(Share).find(wanted, {S.messages: 0, S.token_hash: 0}, sort=[(S.created_at, -1)], limit=limit)
     return [ShareRecord.read(raw) for raw in found]
+
+
+# Being there -------------------------------------------------------------------------------------------------------------
+
+
+def sessions(membership: Membership, *, before: tuple[datetime, str] | None = None, limit: int = PAGE) -> list[SessionRecord]:
+    """Where this person's tabs are and were open in this organization, newest first; `before`: those behind this one, by the moment it was
+    opened and its id. One query."""
+    wanted: dict[str, Any] = {T.organization_id: str(membership.organization_id), T.user_id: str(membership.user_id)}
+    if before is not None:
+        moment, session_id = before
+        wanted[T.connected_at] = {"$lte": moment}
+        wanted["$or"] = [{T.connected_at: {"$lt": moment}}, {T.session_id: {"$lt": session_id}}]
+    found = mongo.collection(ChatSession).find(wanted, sort=[(T.connected_at, -1), (T.session_id, -1)], limit=limit)
+    return [SessionRecord.read(raw) for raw in found]
+
+
+def unread(membership: Membership, conversations: Iterable[ConversationRecord]) -> dict[str, int]:
+    """How many messages of each of these conversations this person has not read. One query."""
+    user_id = str(membership.user_id)
+    rows = {row.id: row for row in conversations}
+    if not rows:
+        return {}
+    wanted = {K.organization_id: str(membership.organization_id), K.conversation_id: {"$in": list(rows)}, K.user_id: user_id}
+    marks = {raw[K.conversation_id]: raw[K.seq] for raw in mongo.collection(ReadMark).find(wanted)}
+    return {row.id: unread_of(row, user_id=user_id, mark=marks.get(row.id)) for row in rows.values()}
+
+
+def read_up_to(membership: Membership, conversation: ConversationRecord) -> int | None:
+    """The place up to which this person has read it; None where nobody knows."""
+    wanted = {
+        K.organization_id: conversation.organization_id,
+        K.conversation_id: conversation.id,
+        K.user_id: str(membership.user_id),
+    }
+    found = mongo.collection(ReadMark).find_one(wanted)
+    return None if found is None else found[K.seq]
+
+
+def unread_of(conversation: ConversationRecord, *, user_id: str, mark: int | None) -> int:
+    """Places are contiguous, so it is the count less the mark. Without a mark one's own conversation is read: whoever started it knows
+    it. Another's that was opened to one is not."""
+    if mark is None:
+        mark = conversation.message_count if conversation.user_id == user_id else 0
+    return max(0, conversation.message_count - mark)
+
+
+def people_there(membership: Membership, conversation: ConversationRecord) -> list[PersonThere]:
+    """Who may read the conversation by name, and who else views it just now, by name. It came through the door."""
+    marks = mongo.collection(ReadMark).find({K.organization_id: conversation.organization_id, K.conversation_id: conversation.id})
+    read = {raw[K.user_id]: raw[K.seq] for raw in marks}
+    viewing, there, typing = loop.run(_there(conversation))
+    wanted = {conversation.user_id, *conversation.allowed_user_ids, *viewing}
+    found = [
+        PersonThere(
+            id=one,
+            name=member.user.name,
+            status=viewing.get(one) or there.get(one),
+            is_viewing=one in viewing,
+            is_typing=one in typing,
+            read=read.get(one),
+        )
+        for member in people.members_among(membership, wanted)
+        for one in [str(member.user_id)]
+    ]
+    return sorted(found, key=lambda person: (person.name, person.id))
+
+
+async def _there(conversation: ConversationRecord) -> tuple[dict[str, PresenceStatus], dict[str, PresenceStatus], set[str]]:
+    """Who views it, how its named readers are, and who types; nobody where Redis is away."""
+    client = redis.async_client()
+    named = list({conversation.user_id, *conversation.allowed_user_ids})
+    try:
+        viewing = (await presence.viewers(client, [conversation.id]))[0]
+        there = await presence.statuses(client, named, organization_id=conversation.organization_id)
+        return viewing, there, await presence.typing_in(client, conversation.id, list({*named, *viewing}))
+    except redis.AWAY:
+        return {}, {}, set()
 
 
 def kinds_offered() -> tuple[str, ...]:

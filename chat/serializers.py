@@ -8,7 +8,19 @@ from django.core.validators import RegexValidator
 from django.utils import timezone
 from rest_framework import serializers
 
-from chat.choices import Audience, ConsultationType, ConversationStatus, ExportFormat, Kind, MessageRole, MessageStatus, SubjectType
+from chat.choices import (
+    Audience,
+    ConsultationType,
+    ConversationStatus,
+    DeviceType,
+    ExportFormat,
+    Kind,
+    MessageRole,
+    MessageStatus,
+    PresenceStatus,
+    SessionStatus,
+    SubjectType,
+)
 from chat.search import QUERY_LIMIT
 from chat.services.errors import TextTooLong
 from chat.services.feedback import COMMENT_LIMIT
@@ -62,6 +74,14 @@ class ConversationChange(Strict):
 
 class Pin(Strict):
     pinned = Flag(required=False, default=True, help_text="False takes the pin away.")
+
+
+class ReadUpTo(Strict):
+    seq = Number(min_value=0, max_value=2**31 - 1, help_text="The place of the last message that was read.")
+
+
+class SessionsQuery(PageQuery):
+    pass
 
 
 class MessagesQuery(Query):
@@ -286,6 +306,10 @@ class ConversationAnswer(serializers.Serializer):
     archived_at = serializers.DateTimeField(allow_null=True)
 
 
+class ListedConversationAnswer(ConversationAnswer):
+    unread = serializers.IntegerField(help_text="How many of its messages you have not read.")
+
+
 class UsageAnswer(serializers.Serializer):
     input_tokens = serializers.IntegerField(allow_null=True)
     output_tokens = serializers.IntegerField()
@@ -382,3 +406,47 @@ class ShareAnswer(serializers.Serializer):
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
     revoked_at = serializers.DateTimeField(allow_null=True)
+
+
+# Being there -------------------------------------------------------------------------------------------------------------
+
+
+class ReadAnswer(serializers.Serializer):
+    conversation = serializers.UUIDField()
+    unread = serializers.IntegerField()
+
+
+class ReaderAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class PersonThereAnswer(serializers.Serializer):
+    user = ReaderAnswer()
+    status = serializers.ChoiceField(choices=PresenceStatus.choices, allow_null=True, help_text="Null for somebody who is not there.")
+    viewing = serializers.BooleanField(help_text="Whether they have the conversation open.")
+    typing = serializers.BooleanField()
+    read = serializers.IntegerField(allow_null=True, help_text="The place of the last message they have read, as far as known.")
+
+
+class PeopleThereAnswer(serializers.Serializer):
+    results = PersonThereAnswer(many=True)
+
+
+class DeviceAnswer(serializers.Serializer):
+    type = serializers.ChoiceField(choices=DeviceType.choices)
+    browser = serializers.CharField()
+    platform = serializers.CharField()
+
+
+class SessionAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=SessionStatus.choices)
+    presence = serializers.ChoiceField(choices=PresenceStatus.choices)
+    device = DeviceAnswer()
+    ip_address = serializers.IPAddressField(allow_null=True)
+    conversations = serializers.ListField(child=serializers.UUIDField(), help_text="Those that were open in it.")
+    connected_at = serializers.DateTimeField()
+    last_activity = serializers.DateTimeField()
+    disconnected_at = serializers.DateTimeField(allow_null=True)
+    seconds = serializers.IntegerField(allow_null=True, help_text="How long it was open; null while it is.")

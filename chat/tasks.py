@@ -10,7 +10,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.utils import timezone
 
-from chat.services import answers, reconciliation, sweeper
+from chat.services import answers, reconciliation, sessions, sweeper
 from config import loop, mongo
 from integrations.providers import prices
 
@@ -25,6 +25,12 @@ _drained: "concurrent.futures.Future[None] | None" = None
 def sweep() -> None:
     """Beat sends this every few seconds."""
     loop.run(sweeper.sweep(), timeout=30)
+
+
+@shared_task(name="chat.close_lost_sessions", ignore_result=True, expires=60)
+def close_lost_sessions() -> None:
+    """Every minute."""
+    loop.run(sessions.sweep(), timeout=50)
 
 
 @shared_task(name="chat.restore_ledger", ignore_result=True)

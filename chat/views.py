@@ -3,7 +3,7 @@
 Every wish is a plain form post that ends in a redirect; the page's script only makes it quicker.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -44,9 +44,9 @@ from chat.forms import (
     write_search_cursor,
 )
 from chat.realtime import limits
-from chat.records import ConversationRecord
+from chat.records import ConversationRecord, MessageRecord
 from chat.search import QUERY_LIMIT
-from chat.services import conversations, exports, feedback, imports, turns
+from chat.services import conversations, exports, feedback, imports, reading, turns
 from chat.services import search as searching
 from chat.services import shares as links
 from chat.services.errors import ChatError, StoreAway
@@ -120,7 +120,7 @@ def home(request: HttpRequest, membership: Membership) -> HttpResponse:
         membership,
         "chat/home.html",
         here="home",
-        conversations=[row.as_json() for row in recent],
+        conversations=_rows(membership, recent),
         greeting_name=membership.user.get_short_name(),
     )
 
@@ -131,7 +131,13 @@ def inbox(request: HttpRequest, membership: Membership) -> HttpResponse:
     return _render(request, membership, "chat/inbox.html", here="inbox", **_list(request, membership))
 
 
-def _list(request: HttpRequest, membership: Membership) -> dict[str, Any]:
+def _rows(membership: Membership, conversations: Sequence[ConversationRecord], *, open_id: str = "") -> list[dict[str, Any]]:
+    """Rows of a list, with what is unread; nothing is in the conversation that is being opened."""
+    unread = selectors.unread(membership, conversations) | {open_id: 0}
+    return [row.as_json() | {"unread": unread[row.id]} for row in conversations]
+
+
+def _list(request: HttpRequest, membership: Membership, *, open_id: str = "") -> dict[str, Any]:
     """What the list of consultations shows: the page of it that the address asks for."""
     form = FilterForm(request.GET)
     form.is_valid()  # what is not understood is left out
@@ -150,7 +156,7 @@ def _list(request: HttpRequest, membership: Membership) -> dict[str, Any]:
             query["pinned"] = "true"
         next_url = f"{reverse('chat:inbox', args=[membership.organization.slug])}?{urlencode(query)}"
     return {
-        "conversations": [row.as_json() for row in page.results],
+        "conversations": _rows(membership, page.results, open_id=open_id),
         "filters": filters,
         "filtered": any((filters["q"], filters["type"], filters["pinned"])) or filters["status"] != ConversationStatus.ACTIVE,
         "types": ConsultationType.choices,
@@ -352,6 +358,8 @@ def _conversation_page(
     if before is not None:
         page = selectors.messages(conversation, before=before)
         n, shown, earlier = 0, page.results, page.before
+    else:
+        _note_read(membership, conversation, shown)
     subjects = _subjects(membership, conversation)
     left = loop.run(limits.left(user_id=str(membership.user_id), role=membership.role))
     is_theirs = conversation.user_id == str(membership.user_id)
@@ -389,14 +397,22 @@ def _conversation_page(
         text=text,
         client_id=client_id or new_client_id(),
         open_id=conversation.id,
-        **_side(request, membership),
+        **_side(membership, conversation),
     )
 
 
-def _side(request: HttpRequest, membership: Membership) -> dict[str, Any]:
+def _note_read(membership: Membership, conversation: ConversationRecord, shown: Sequence[MessageRecord]) -> None:
+    """Whoever opens a conversation reads its newest messages; what is still being written is read when it has ended."""
+    seq = max((message.seq for message in shown if message.status not in ON_THEIR_WAY), default=0)
+    mark = selectors.read_up_to(membership, conversation)
+    if mark is None or mark < seq:
+        reading.mark(membership, conversation, seq=seq)
+
+
+def _side(membership: Membership, conversation: ConversationRecord) -> dict[str, Any]:
     """The list beside an open conversation: its own filters are another address's, so it shows the first page."""
     first = HttpRequest()
-    return _list(first, membership)
+    return _list(first, membership, open_id=conversation.id)
 
 
 def _subjects(membership: Membership, conversation: ConversationRecord) -> list[Any]:

@@ -21,6 +21,8 @@ urlpatterns = [
     path("conversations/<uuid:conversation_id>/pin", chat.Pin.as_view(), name="pin"),
     path("conversations/<uuid:conversation_id>/archive", chat.Archive.as_view(), name="archive"),
     path("conversations/<uuid:conversation_id>/restore", chat.Restore.as_view(), name="restore"),
+    path("conversations/<uuid:conversation_id>/read", chat.Read.as_view(), name="read"),
+    path("conversations/<uuid:conversation_id>/presence", chat.Presence.as_view(), name="presence"),
     path("conversations/<uuid:conversation_id>/export", chat.Export.as_view(), name="export"),
     path("conversations/<uuid:conversation_id>/shares", chat.Shares.as_view(), name="shares"),
     path("conversations/<uuid:conversation_id>/shares/<uuid:share_id>", chat.Share.as_view(), name="share"),
@@ -32,6 +34,7 @@ urlpatterns = [
     path("messages/<uuid:message_id>/regenerate", chat.Regenerate.as_view(), name="regenerate"),
     path("messages/<uuid:message_id>/versions", chat.Versions.as_view(), name="versions"),
     path("messages/<uuid:message_id>/feedback", chat.Feedback.as_view(), name="feedback"),
+    path("sessions", chat.Sessions.as_view(), name="sessions"),
     path("search", chat.Search.as_view(), name="search"),
     re_path(r"^.*$", Unknown.as_view(), name="unknown"),
 ]

@@ -9,9 +9,10 @@ django_application = get_asgi_application()  # before anything that needs the ap
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 
-from chat import routing
+from chat import devices, routing
 from config import loop
 
 application = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(routing.websocket_urlpatterns)})
 
+devices.preload()
 loop.settle()

@@ -29,6 +29,13 @@ SCHEDULE: tuple[Scheduled, ...] = (
         expires=10,
     ),
     Scheduled(
+        name="close lost sessions",
+        task="chat.close_lost_sessions",
+        when=timedelta(minutes=1),
+        sentence="Every minute, sessions whose web process died are closed, and whoever viewed a conversation with them is told.",
+        expires=60,
+    ),
+    Scheduled(
         name="maintain partitions",
         task="integrations.maintain_partitions",
         when=crontab(minute="30", hour="1"),

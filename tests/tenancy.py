@@ -16,6 +16,7 @@ ALLOWED_ACROSS = {
     "a test empties the store": "tests start from nothing",
     "a worker renews all its leases at once": "one look at what it writes, by ids of its own; each is written by its organization",
     "the sweeper looks for answers that nobody works on": "whatever organization they are of; each is then moved on by its own",
+    "the sweeper looks for sessions whose process is gone": "whatever organization they are of; each is then closed by its own",
     "whose shared copy does this link open?": "asked by a random token before anybody's organization is known; reads one copy",
     "the ledger of all organizations is compared with their answers": "reads the calls of answers; each names its organization",
     "what the validator of an older version refuses is taken away, of everybody": "a migration is undone for the whole collection",

@@ -153,6 +153,8 @@ class Hub:
         self._tasks: set[asyncio.Task] = set()
         self._running: list[asyncio.Task] = []
         self._access_listeners: set[Callable[[str], None]] = set()
+        self._passing: Callable[[str, bytes], None] = lambda conversation_id, event: None
+        self._followed: dict[str, Callable[[bytes], None]] = {}
         self._heard: deque[set[str]] = deque([set()], maxlen=LATELY)  # where something was heard, look by look
         self._in_turn: list[str] = []
         self._unanswered = 0  # looks since the subscription was asked for a sign of life
@@ -192,6 +194,20 @@ class Hub:
         self._start()
         self._access_listeners.add(callback)
         return lambda: self._access_listeners.discard(callback)
+
+    def on_passing(self, callback: Callable[[str, bytes], None]) -> None:
+        """`callback` is called with the conversation of each event that has no number, and with the event: for listeners it is none."""
+        self._passing = callback
+
+    def follow(self, channel: str, callback: Callable[[bytes], None]) -> None:
+        """From now on `callback` is called with what is published on this channel; some of it may be lost."""
+        self._start()
+        self._followed[channel] = callback
+        self._send("SUBSCRIBE", channel)
+
+    def unfollow(self, channel: str) -> None:
+        self._followed.pop(channel, None)
+        self._send("UNSUBSCRIBE", channel)
 
     def look_again(self, listener: Listener) -> None:
         self._spawn(listener.catch_up())
@@ -240,7 +256,7 @@ class Hub:
                 await connection.connect()
                 self._unanswered = 0
                 self._connection = connection  # before what is wanted is read: who comes from here on subscribes for itself
-                wanted = [keys.ACCESS_CHANNEL, *map(keys.event_channel, self._listeners)]
+                wanted = [keys.ACCESS_CHANNEL, *self._followed, *map(keys.event_channel, self._listeners)]
                 await connection.send_command("SUBSCRIBE", *wanted, check_health=False)
                 if not first:
                     self._everybody_resets()
@@ -263,7 +279,13 @@ class Hub:
                 for callback in tuple(self._access_listeners):
                     callback(reply[2].decode())
                 return
+            if (follower := self._followed.get(channel)) is not None:
+                follower(reply[2])
+                return
             event, conversation = reply[2], channel.removeprefix(_CHANNEL_PREFIX)
+            if events.is_passing(event):
+                self._passing(conversation, event)
+                return
             self._heard[-1].add(conversation)
             listeners = self._listeners.get(conversation)
             if listeners:

@@ -5,6 +5,10 @@ STOPS_TTL = 60
 CALLS_TTL = 60
 READING_TTL = 3_600  # seconds in which a person who reads another's conversation is recorded once
 CONTEXT_TTL = 1_800  # seconds without an answer until what was read for a conversation is read anew
+SESSION_TTL = 86_400
+PRESENCE_TTL = 300  # refreshed by the process that holds the tab, as are those who view a conversation
+VIEWERS_TTL = 300
+TYPING_TTL = 5
 LIMIT_WINDOWS = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 
@@ -54,3 +58,34 @@ def context(conversation_id: str) -> str:
 def limit(user_id: str, window: str) -> str:
     """String: messages a person sent in this window (S0-99…101). TTL: the window."""
     return f"chat:ratelimit:{user_id}:{window}"
+
+
+def session(session_id: str) -> str:
+    """Hash: an open tab (S0-94): userId, organizationId, userRole, socketId, connectionId, connectedAt, lastActivity, presenceStatus,
+    activeConversations. SESSION_TTL from the last activity on."""
+    return f"chat:session:{session_id}"
+
+
+def presence(user_id: str) -> str:
+    """String: `<session id>|<presence>|<when last seen>` of the tab that a person used last (S0-95). PRESENCE_TTL."""
+    return f"chat:presence:{user_id}"
+
+
+def typing(conversation_id: str, user_id: str) -> str:
+    """String: `typing` (S0-96). TYPING_TTL."""
+    return f"chat:typing:{conversation_id}:{user_id}"
+
+
+def participants(conversation_id: str) -> str:
+    """Set: ids of the people who view a conversation (S0-105). VIEWERS_TTL; gone when empty."""
+    return f"chat:participants:{conversation_id}"
+
+
+def room(conversation_id: str) -> str:
+    """Set: ids of the sockets that joined a conversation (S0-106). VIEWERS_TTL; gone when empty."""
+    return f"chat:room:{conversation_id}"
+
+
+def news_channel(organization_id: str) -> str:
+    """Publish/subscribe channel: JSON `[[conversation id, user id or null], …]` whose unread messages changed, for that person or all."""
+    return f"chat:news:{organization_id}"

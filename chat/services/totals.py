@@ -16,8 +16,9 @@ from typing import Any, Generic, TypeVar
 from bson.decimal128 import Decimal128
 from pymongo import ReturnDocument, UpdateOne
 
-from chat.choices import MessageStatus
+from chat.choices import ON_THEIR_WAY, MessageStatus
 from chat.documents import Conversation, Feedback, Message
+from chat.realtime import news
 from chat.records import ConversationRecord, MessageRecord
 from config import mongo
 
@@ -43,6 +44,8 @@ async def note_place(message: MessageRecord) -> None:
             {"$max": {C.message_count: message.seq, C.last_message_at: message.created_at, C.updated_at: message.created_at}},
         )
     )
+    if message.status not in ON_THEIR_WAY:
+        news.tell(message.organization_id, message.conversation_id)
 
 
 async def note_end(answer: MessageRecord, *, now: datetime) -> None:
@@ -59,6 +62,7 @@ async def note_end(answer: MessageRecord, *, now: datetime) -> None:
 async def count_end(answer: MessageRecord, *, now: datetime) -> None:
     """The same, once: raises `mongo.AWAY` errors."""
     await keeper().ends.add((_counted(answer, now=now), _released(answer)))
+    news.tell(answer.organization_id, answer.conversation_id)
 
 
 async def count_ratings(answer: MessageRecord) -> ConversationRecord | None:

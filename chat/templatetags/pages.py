@@ -10,6 +10,7 @@ from django.forms import BoundField
 from django.utils.dateparse import parse_datetime
 from django.utils.safestring import SafeString, mark_safe
 
+from chat import devices
 from chat import markdown as rendering
 from chat.choices import ConsultationType, Kind, MessageRole, MessageStatus
 from tenants.models import Membership
@@ -124,24 +125,10 @@ def source_name(source: str, names: dict[str, str]) -> str:
     return f"{names[key]}’s record" if key in names else "The record of an employee"
 
 
-_BROWSERS = (("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
-_SYSTEMS = (
-    ("Windows", "Windows"),
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("CrOS", "ChromeOS"),
-    ("Mac OS X", "macOS"),
-    ("Linux", "Linux"),
-)
-
-
 @register.filter
 def browser(user_agent: str) -> str:
-    """Firefox on Linux, as far as a browser's own words say. Later names in that text are ones it only claims to be like."""
-    name = next((name for sign, name in _BROWSERS if sign in user_agent), "")
-    system = next((name for sign, name in _SYSTEMS if sign in user_agent), "")
-    return " on ".join(filter(None, (name or "A browser", system)))
+    """Firefox on Linux, as far as a browser's own words say."""
+    return devices.device_of(user_agent).words
 
 
 @register.filter

@@ -68,6 +68,9 @@ DELETE /api/v1/conversations/{conversation_id}                         401   401
 POST   /api/v1/conversations/{conversation_id}/pin                     401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/archive                 401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/restore                 401   401   200   200   404   404   404   404   404   403
+POST   /api/v1/conversations/{conversation_id}/read                    401   401   200   200   404   404   404   404   404   403
+GET    /api/v1/conversations/{conversation_id}/presence                401   401   200   200   404   404   404   404   404   403
+GET    /api/v1/sessions                                                401   401   200   200   200   200   200   200   200   403
 GET    /api/v1/conversations/{conversation_id}/export                  401   401   200   200   404   404   404   404   404   403
 GET    /api/v1/conversations/{conversation_id}/shares                  401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/shares                  401   401   201   201   404   404   404   404   404   403
@@ -118,6 +121,9 @@ FRAME  stop                                                         closed close
 FRAME  retry                                                        closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  regenerate                   closed closed nothing_to_regenerate nothing_to_regenerate 404 404 404 404 closed closed
 FRAME  feedback                                                     closed closed  yes   yes 404 404 404 404 closed closed
+FRAME  typing                                                       closed closed  yes   yes 404 404 404 404 closed closed
+FRAME  presence                                                     closed closed  yes   yes   yes   yes   yes   yes closed closed
+FRAME  read                                                         closed closed  yes   yes 404 404 404 404 closed closed
 """
 
 # Not ours to list address by address; each has a test of its own below or in its app's tests.
@@ -151,6 +157,10 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/messages/{message_id}/feedback": {"helpful": True, "rating": 4, "comment": "Clear."},
     "POST /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/feedback/": {"helpful": "true", "rating": "4"},
     "FRAME feedback": {"rating": 4},
+    "FRAME typing": {"on": True},
+    "FRAME presence": {"status": "busy"},
+    "FRAME read": {"seq": 1},
+    "POST /api/v1/conversations/{conversation_id}/read": {"seq": 1},
     "FRAME send": {"text": "Hello.", "client_id": "matrix"},
 }
 
@@ -419,7 +429,10 @@ def test_every_frame_is_as_the_table_says(world, server, operation):
     assert state(shared) == before
 
 
-@pytest.mark.parametrize("operation", [each for each in BY_SOCKET if each != "FRAME leave"])  # leaving what one is not in is harmless
+WITHOUT_DOORS = {"FRAME leave", "FRAME presence"}  # leaving what one is not in is harmless; how somebody is names nothing
+
+
+@pytest.mark.parametrize("operation", [each for each in BY_SOCKET if each not in WITHOUT_DOORS])
 def test_another_organization_s_identifiers_are_not_found_by_socket(world, server, operation):
     do = operation.partition(" ")[2]
     hers, foreign = world.of_olive(), world.of_greta()

@@ -29,9 +29,9 @@ def liams_key(cast):
     return key_of(cast.liam.membership)
 
 
-async def socket_with(key):
+async def socket_with(key, *, organization="acme"):
     headers = [(b"authorization", f"Bearer {key}".encode())]
-    scope = {"type": "websocket", "headers": headers, "url_route": {"kwargs": {"organization": "acme"}}}
+    scope = {"type": "websocket", "headers": headers, "url_route": {"kwargs": {"organization": organization}}}
     socket = ApplicationCommunicator(ChatConsumer.as_asgi(), scope)
     await socket.send_input({"type": "websocket.connect"})
     assert (await socket.receive_output(timeout=5))["type"] == "websocket.accept"

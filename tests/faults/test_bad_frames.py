@@ -25,10 +25,26 @@ JSON = st.recursive(
     max_leaves=8,
 )
 NAMES = sorted(
-    {"do", "ref", "conversation", "message", "text", "client_id", "after", "helpful", "rating", "comment", "$where", "organizationId"}
+    {
+        "do",
+        "ref",
+        "conversation",
+        "message",
+        "text",
+        "client_id",
+        "after",
+        "helpful",
+        "rating",
+        "comment",
+        "status",
+        "on",
+        "seq",
+        "$where",
+        "organizationId",
+    }
 )
 FRAMES = st.dictionaries(st.sampled_from(NAMES), JSON, max_size=6) | st.fixed_dictionaries(
-    {"do": st.sampled_from([*Do, "presence", "", "join ", "JOIN"])}, optional={name: JSON for name in NAMES if name != "do"}
+    {"do": st.sampled_from([*Do, "presences", "", "join ", "JOIN"])}, optional={name: JSON for name in NAMES if name != "do"}
 )
 
 

@@ -349,10 +349,10 @@ LIKE_GECKO = "AppleWebKit/537.36 (KHTML, like Gecko)"
         ("Mozilla/5.0 (Macintosh; Intel Mac OS X 15.5; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on macOS"),
         (
             f"Mozilla/5.0 (iPhone; CPU OS 18_5 like Mac OS X) {LIKE_GECKO} Version/18.5 Mobile/15E148 Safari/604.1",
-            "Safari on iPhone",
+            "Safari on iOS",
         ),
         (f"Mozilla/5.0 (Linux; Android 16) {LIKE_GECKO} Chrome/140.0.0.0 Mobile Safari/537.36", "Chrome on Android"),
-        ("curl/8.5.0", "A browser"),
+        ("curl/8.5.0", "curl"),
         ("", "A browser"),
     ],
 )

@@ -6,9 +6,11 @@ import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { listenToFeedback } from "./feedback.js";
 import { Outbox } from "./outbox.js";
-import { Away, Connection, Refused } from "./socket.js";
+import { Others, Self, Typing } from "./presence.js";
+import { Away, connectTo, Refused } from "./socket.js";
 import { Thread } from "./thread.js";
 import { isOnItsWay, Transcript } from "./transcript.js";
+import { entitle, showUnread } from "./unread.js";
 
 const HISTORY_PAGE = 50;
 const FRAME_LIMIT = 60_000; // bytes; the server takes 64 KiB
@@ -17,6 +19,7 @@ const SEND_AGAIN = 2_000;
 const ANSWER_WITHIN = 10_000;
 const SAY_LATE_AFTER = 2_500;
 const SAY_RECONNECTING_AFTER = 600;
+const READ_AFTER = 1_000;
 // Refusals that pass by themselves: the question is kept and sent again.
 const PASSING = new Set(["store_away", "unavailable"]);
 
@@ -30,10 +33,12 @@ const transcript = new Transcript(Number(room.dataset.n));
 const announcer = new Announcer(find("announcements"));
 const outbox = new Outbox(`parley:outbox:${user}:${conversation}`);
 const problem = find("problem");
+const others = new Others(find("here"), user);
 const csrf = room.querySelector("#act [name=csrfmiddlewaretoken]").value;
 
 let connection = null;
 let composer = null;
+let self = null;
 let joined = false;
 let delivering = false;
 let hasEarlier = room.dataset.earlier === "true";
@@ -41,8 +46,10 @@ let hasEarlier = room.dataset.earlier === "true";
 // What the server says ---------------------------------------------------------------------------------------------------
 
 function heard(frame) {
-  if ("event" in frame) {
-    if (frame.conversation === conversation) happened(frame);
+  if (frame.event === "unread") {
+    showUnread(frame.conversation, frame.conversation === conversation && isLookedAt() ? 0 : frame.unread);
+  } else if ("event" in frame) {
+    if (frame.conversation === conversation && !others.heard(frame)) happened(frame);
   } else if (frame.joined === conversation || frame.reset === conversation) {
     arrived(frame);
   } else if (frame.error) {
@@ -71,7 +78,33 @@ function showMessage(message) {
   acknowledge(message.client_id);
   thread.show(message);
   moveRow(message);
+  readSoon();
   if (message.role !== "user") sayMore(message);
+}
+
+// How far this person has read: what has ended and was on the page while they looked at it.
+
+let readUpTo = 0;
+let readTimer = 0;
+
+function isLookedAt() {
+  return document.visibilityState === "visible";
+}
+
+function newestEnded() {
+  return transcript.all().findLast((message) => !isOnItsWay(message))?.seq ?? 0;
+}
+
+function readSoon() {
+  if (!readTimer) readTimer = setTimeout(noteRead, READ_AFTER);
+}
+
+function noteRead() {
+  readTimer = 0;
+  const seq = newestEnded();
+  if (seq <= readUpTo || !isLookedAt() || !joined) return;
+  readUpTo = seq;
+  connection.mention({ do: "read", conversation, seq });
 }
 
 /** In the list beside, a conversation in which something was said stands first, with the time of it. */
@@ -119,6 +152,7 @@ function arrived({ n, snapshot }) {
   }
   joined = true;
   showControls();
+  readSoon();
   deliver();
 }
 
@@ -126,7 +160,7 @@ function showConversation(value) {
   const sort = `${find("title").dataset.sort}: `;
   const title = value.title.startsWith(sort) ? value.title.slice(sort.length) : value.title;
   find("title").textContent = title;
-  document.title = `${title} · Parley`;
+  entitle(`${title} · Parley`);
   const rating = find("satisfaction");
   rating.hidden = value.satisfaction_rating === null;
   rating.textContent = rating.hidden ? "" : `Rated ${value.satisfaction_rating.toFixed(1)} of 5`;
@@ -139,18 +173,17 @@ function showConversation(value) {
 // The socket --------------------------------------------------------------------------------------------------------------
 
 function connect() {
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  connection = new Connection(`${scheme}//${location.host}/ws/o/${organization}/`, {
-    heard,
-    changed: connectionChanged,
-    // To leave a conversation that nobody joined asks for nothing but an answer.
-    ping: () => ({ do: "leave", conversation: "00000000-0000-0000-0000-000000000000" }),
-  });
+  connection = connectTo(organization, { heard, changed: connectionChanged });
 }
 
 function connectionChanged(state) {
   joined = false;
-  if (state === "open") join(transcript.n);
+  if (state === "open") {
+    self.opened();
+    join(transcript.n);
+  } else {
+    others.forget();
+  }
   showConnection(state);
   lookForAnswers();
   deliver();
@@ -411,6 +444,7 @@ function begin() {
   for (const message of transcript.onTheirWay()) sayMore(message);
   const form = find("composer");
   if (form) room.dataset.live = "true";
+  if (form) new Typing(form.querySelector("[data-text]"), (on) => connection.mention({ do: "typing", conversation, on }));
   if (form) composer = new Composer(form, { draftKey: `parley:draft:${user}:${conversation}`, send, stop: stopLatest });
   find("stop-latest")?.addEventListener("click", stopLatest);
   room.addEventListener("click", (event) => {
@@ -432,7 +466,10 @@ function begin() {
     else thread.showWaiting(entry, "Sending…");
   }
   if (!thread.toSought()) thread.toEnd();
+  readUpTo = newestEnded(); // whoever opens the page has read it
+  document.addEventListener("visibilitychange", readSoon);
   connect();
+  self = new Self(user, (frame) => connection.mention(frame));
   showControls();
 }
 

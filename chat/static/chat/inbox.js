@@ -1,6 +1,9 @@
 // The list of consultations: filters act as they are set, and "load more" adds to the list in place.
 
 import { showTimes } from "../tenants/page.js";
+import { Self } from "./presence.js";
+import { connectTo } from "./socket.js";
+import { learnUnread, showUnread } from "./unread.js";
 
 const SEARCH_AFTER = 300; // milliseconds
 
@@ -26,6 +29,7 @@ export function beginList(root) {
       if (wanted !== latest) return;
       root.querySelector("[data-conversations]").replaceWith(document.adoptNode(fresh));
       showTimes(fresh);
+      learnUnread(fresh);
       root.querySelector("[data-found]").textContent = fresh.dataset.says;
       if (location.pathname === form.getAttribute("action")) history.replaceState(null, "", url);
     } catch {
@@ -55,6 +59,7 @@ export function beginList(root) {
       const rows = document.adoptNode(fresh.querySelector("[data-rows]"));
       const first = rows.querySelector("a");
       showTimes(rows);
+      learnUnread(rows);
       root.querySelector("[data-rows]").append(...rows.children);
       const next = fresh.querySelector("[data-more]");
       if (next) more.href = next.href;
@@ -67,4 +72,16 @@ export function beginList(root) {
   });
 }
 
+/** On a page without a conversation, which has a socket of its own, the numbers of what is unread follow. */
+function followUnread() {
+  const { organization, user } = document.querySelector("[data-shell]").dataset;
+  const connection = connectTo(organization, {
+    heard: (frame) => frame.event === "unread" && showUnread(frame.conversation, frame.unread),
+    changed: (state) => state === "open" && self.opened(),
+  });
+  const self = new Self(user, (frame) => connection.mention(frame));
+}
+
 beginList(document);
+learnUnread(document);
+if (!document.querySelector("[data-room]")) followUnread();

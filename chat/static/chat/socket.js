@@ -22,6 +22,17 @@ export class Refused extends Error {
 /** No answer: the request may or may not have arrived. */
 export class Away extends Error {}
 
+/** The tab's socket in an organization; `heard` and `changed` as below. */
+export function connectTo(organization, { heard, changed }) {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  return new Connection(`${scheme}//${location.host}/ws/o/${organization}/`, {
+    heard,
+    changed,
+    // To leave a conversation that nobody joined asks for nothing but an answer.
+    ping: () => ({ do: "leave", conversation: "00000000-0000-0000-0000-000000000000" }),
+  });
+}
+
 export class Connection {
   #url;
   #heard;
@@ -68,6 +79,11 @@ export class Connection {
       this.#waiting.set(ref, { resolve, reject, timer });
       this.#socket.send(JSON.stringify({ ...frame, ref }));
     });
+  }
+
+  /** Says something that need not arrive. */
+  mention(frame) {
+    this.request(frame).catch(() => {});
   }
 
   #connect() {
