@@ -1,7 +1,8 @@
 """What an answer may rest on: its conversation, its history, and what the asker is allowed to see of the employees discussed."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -10,6 +11,8 @@ from chat.choices import MessageRole, MessageStatus
 from chat.documents import Message
 from chat.realtime.calls import Call
 from chat.records import MessageRecord
+from chat.services import attachments
+from chat.services.attachments import FileText
 from config import loop, mongo
 from integrations.providers.base import Code, ProviderError
 from tenants import access, roles, scoping
@@ -45,6 +48,7 @@ class AnswerContext:
     question: MessageRecord
     history: tuple[MessageRecord, ...]  # before the question, oldest first
     subjects: tuple[Subject, ...]
+    files: Mapping[str, FileText] = field(default_factory=dict)  # what the files of question and history say, by their ids
 
 
 async def for_answer(call: Call) -> AnswerContext:
@@ -54,7 +58,13 @@ async def for_answer(call: Call) -> AnswerContext:
     if question is None:
         raise ProviderError(Code.NO_MODEL, "The question of this answer is gone. Ask again.", permanent=True)
     history = tuple(message for message in messages if message.seq < question.seq)
-    return AnswerContext(conversation_type=call.conversation_type, question=question, history=history, subjects=subjects)
+    return AnswerContext(
+        conversation_type=call.conversation_type,
+        question=question,
+        history=history,
+        subjects=subjects,
+        files=await attachments.texts_of(messages),
+    )
 
 
 async def _messages_before(call: Call) -> list[MessageRecord]:

@@ -1,6 +1,7 @@
 """What templates need to show a thing and Django does not bring: moments from JSON, initials, dressed form fields."""
 
 import json
+import math
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -142,6 +143,16 @@ def browser(user_agent: str) -> str:
     name = next((name for sign, name in _BROWSERS if sign in user_agent), "")
     system = next((name for sign, name in _SYSTEMS if sign in user_agent), "")
     return " on ".join(filter(None, (name or "A browser", system)))
+
+
+@register.filter
+def file_facts(file: dict[str, Any]) -> str:
+    """What sort of file it is, and its size. The page's script says the same (`files.js`)."""
+    return f"{file['name'].rpartition('.')[2].upper()}, {_size(file['size'])}"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size > 999_000 else f"{math.ceil(size / 1000)} KB"
 
 
 @register.filter
