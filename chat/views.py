@@ -500,7 +500,7 @@ def attachment(request: HttpRequest, membership: Membership, *, conversation: UU
 
 @require_safe
 @member_page
-def thumbnail(request: HttpRequest, membership: Membership, *, conversation: UUID, attachment: UUID) -> HttpResponse:
+def picture(request: HttpRequest, membership: Membership, *, conversation: UUID, attachment: UUID) -> HttpResponse:
     return Picture(attachments.thumbnail(access.attachment_for(membership, attachment)))
 
 
