@@ -132,7 +132,7 @@ class AskForm(QuestionForm):
         return files
 
 
-class StartForm(QuestionForm):
+class StartForm(AskForm):
     """A new consultation with its first question."""
 
     type = forms.ChoiceField(choices=ConsultationType.choices, error_messages={"required": "Choose what the consultation is about."})

@@ -215,7 +215,7 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
     roles.require(membership, "chat:conversation:create")
     if request.method != "POST":
         return _start_page(request, membership, StartForm(initial=_wished(request)))
-    form = StartForm(request.POST)
+    form = StartForm(request.POST, request.FILES)
     if "look" in request.POST:  # the search among the people, without a script
         found = FindForm(request.POST)
         found.is_valid()
@@ -235,7 +235,7 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
     except ChatError as error:
         form.add_error(_FIELDS.get(error.field or ""), error.sentence)
         return _start_page(request, membership, form, status=error.http_status)
-    return _send(request, membership, conversation, text=asked["text"], client_id=asked["client_id"])
+    return _send(request, membership, conversation, text=asked["text"], client_id=asked["client_id"], files=asked["files"])
 
 
 _FIELDS = {"subject_employee_ids": "employees", "title": "title", "text": "text"}
@@ -264,6 +264,9 @@ def _start_page(request: HttpRequest, membership: Membership, form: StartForm, *
         people=found,
         people_note=_people_note(found, find=find, more=more),
         text_limit=settings.TEXT_LIMIT,
+        may_attach=roles.may(membership, "chat:file:upload"),
+        accepted=attachments.ACCEPTED,
+        files_limit=attachments.FILES_LIMIT,
     )
 
 

@@ -23,7 +23,7 @@ function fileOf(file, room) {
   const item = room.querySelector("[data-file-template]").content.firstElementChild.cloneNode(true);
   item.dataset.file = file.id;
   const link = item.querySelector("a");
-  link.href = addressOf(file);
+  link.href = addressOf(file, room);
   link.download = file.name;
   const picture = item.querySelector("img");
   if (file.thumbnail_url) picture.src = `${link.href}picture/`;
@@ -33,8 +33,8 @@ function fileOf(file, room) {
   return item;
 }
 
-function addressOf({ id }) {
-  return `${location.pathname}attachments/${id}/`;
+function addressOf({ id }, { dataset }) {
+  return `/o/${dataset.organization}/chat/${dataset.conversation}/attachments/${id}/`;
 }
 
 export class Files {
@@ -196,7 +196,7 @@ export class Files {
     slot(chip, "file-facts").textContent = factsOf(file);
     if (!file.thumbnail_url) return;
     const picture = this.#room.querySelector("[data-file-template]").content.querySelector("img").cloneNode(true);
-    picture.src = `${addressOf(file)}picture/`;
+    picture.src = `${addressOf(file, this.#room)}picture/`;
     chip.prepend(picture);
   }
 
