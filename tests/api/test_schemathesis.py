@@ -20,6 +20,7 @@ from schemathesis.specs.openapi import checks as openapi_checks
 from tests.api.conftest import Caller, with_key
 from tests.api.test_conversations import start
 from tests.api.test_messages import say
+from tests.chat.files import keep_file
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
 
@@ -56,6 +57,7 @@ def world(cast) -> World:
         known={
             "conversation_id": conversation,
             "message_id": said["answer"]["id"],
+            "attachment_id": keep_file(str(cast.acme.pk), conversation, user_id=said["message"]["author"]["id"]),
             "share_id": olive.post(f"conversations/{conversation}/shares", {"audience": "anyone", "days": 7}).json()["id"],
             "employee_id": str(cast.employees["Erik Ek"].id),
             "branch_id": str(cast.north.id),

@@ -9,24 +9,21 @@ or `closed` for a socket that does not open.
 """
 
 import re
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
-from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from chat.documents import Attachment, Conversation, Message, Share
 from chat.frames import TABLE as FRAMES
+from chat.services import attachments
 from config import json, mongo
 from tenants import access
 from tenants.choices import Role
@@ -35,6 +32,7 @@ from tests.api.conftest import Caller, cast, server, signed_in, with_key
 from tests.api.test_conversations import start
 from tests.api.test_messages import say
 from tests.cast import Cast, make_person
+from tests.chat.files import keep_file
 
 __all__ = ["cast", "server"]
 
@@ -299,21 +297,10 @@ class World:
         )
 
 
-def keep_file(organization_id: str, conversation: str, *, user_id: str) -> str:
-    """An image that this person uploaded and did not send yet."""
-    raw = {"organizationId": organization_id, "conversationId": conversation, "userId": user_id, "attachmentId": str(uuid.uuid4())}
-    stored_as = f"attachments/{raw['attachmentId']}"
-    facts = {"fileName": "red.png", "fileType": "image/png", "fileSize": 3, "width": 1, "height": 1, "isSent": False}
-    names = {"storedAs": stored_as, "thumbnailAs": f"{stored_as}-thumbnail", "createdAt": timezone.now()}
-    mongo.collection(Attachment).insert_one({**raw, **facts, **names})
-    for name in (stored_as, f"{stored_as}-thumbnail"):
-        default_storage.save(name, ContentFile(b"red"))
-    return raw["attachmentId"]
-
-
 @pytest.fixture(autouse=True)
-def _as_many_messages_as_it_takes(settings):
+def _as_many_messages_and_files_as_it_takes(settings, monkeypatch):
     settings.ROLE_LIMITS = False
+    monkeypatch.setattr(attachments, "WAITING_LIMIT", 10_000)
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,18 @@
 import io
 import json
 import struct
+import uuid
 import zipfile
 import zlib
 from collections.abc import Mapping
 
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils import timezone
 from PIL import Image
+
+from chat.documents import Attachment
+from config import mongo
 
 RELATIONS = "http://schemas.openxmlformats.org"
 CONTENT_TYPES = '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
@@ -103,6 +110,18 @@ def lying_archive() -> bytes:
     name = b"word/big.xml"
     central = made.rindex(name) - 46
     return made[: central + 24] + struct.pack("<I", 10) + made[central + 28 :]
+
+
+def keep_file(organization_id: str, conversation: str, *, user_id: str) -> str:
+    """An image that this person uploaded and did not send yet, without the look at it; its id."""
+    raw = {"organizationId": organization_id, "conversationId": conversation, "userId": user_id, "attachmentId": str(uuid.uuid4())}
+    stored_as = f"attachments/{raw['attachmentId']}"
+    facts = {"fileName": "red.png", "fileType": "image/png", "fileSize": 3, "width": 1, "height": 1, "isSent": False}
+    names = {"storedAs": stored_as, "thumbnailAs": f"{stored_as}-thumbnail", "createdAt": timezone.now()}
+    mongo.collection(Attachment).insert_one({**raw, **facts, **names})
+    for name in (stored_as, f"{stored_as}-thumbnail"):
+        default_storage.save(name, ContentFile(b"red"))
+    return raw["attachmentId"]
 
 
 # name → content: what a person may attach.

@@ -8,9 +8,10 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from PIL import Image
 
-from chat import access
-from chat.documents import Attachment
-from chat.services import attachments, errors, turns
+from chat import access, prompts
+from chat.documents import Attachment, Message
+from chat.realtime.calls import Call
+from chat.services import attachments, contexts, errors, turns
 from chat.tasks import remove_unsent_files
 from config import loop, mongo
 from tenants import access as people
@@ -263,3 +264,34 @@ def test_with_a_conversation_all_its_files_go(consultation, organization):
     attachments.remove_all_of(str(organization.pk), consultation[1].id)
     assert stored(consultation) == []
     assert in_storage() == set()
+
+
+# The model
+
+
+def test_what_files_say_reaches_the_prompt_with_the_questions_that_follow_too(consultation, organization):
+    note = upload(consultation)
+    table = upload(consultation, "table.xlsx")
+    send(consultation, note.id)
+    follows = send(consultation, table.id, client_id="two", text="And this?")
+    call = Call.to(follows.answer, consultation[1])
+    context = loop.run(contexts.for_answer(call))
+    assert {key: found.text for key, found in context.files.items()} == {note.id: TEXTS["note.txt"], table.id: TEXTS["table.xlsx"]}
+    asked = [part.text for part in prompts.request(follows.answer, context).messages[1:]]
+    assert asked == [
+        f'<file name="note.txt">\n{TEXTS["note.txt"]}\n</file>',
+        "What does it say?",
+        f'<file name="table.xlsx">\n{TEXTS["table.xlsx"]}\n</file>',
+        "And this?",
+    ]
+
+
+def test_a_turn_without_files_asks_no_store_for_any(consultation, organization, monkeypatch):
+    asked = []
+    monkeypatch.setattr(attachments, "claim", lambda *arguments: asked.append(arguments))
+    taken = send(consultation)
+    assert "attachments" not in mongo.collection(Message).find_one({"organizationId": str(organization.pk), "messageId": taken.message.id})
+    collection = mongo.async_collection
+    monkeypatch.setattr(mongo, "async_collection", lambda document, **more: asked.append(document) or collection(document, **more))
+    loop.run(contexts.for_answer(Call.to(taken.answer, consultation[1])))
+    assert asked == [Message]
