@@ -123,7 +123,7 @@ class FilesField(forms.FileField):
 class AskForm(QuestionForm):
     """A question in a conversation with the files that a browser sends along. What is wrong with a file is the service's to say."""
 
-    files = FilesField(required=False, allow_empty_file=True)
+    files = FilesField(required=False, allow_empty_file=True)  # type: ignore[assignment]  # the class gives its fields away
 
     def clean_files(self) -> list[UploadedFile]:
         files: list[UploadedFile] = self.cleaned_data["files"]

@@ -37,8 +37,8 @@ def _read(request: HttpRequest, environ: Any, body: Any) -> tuple[QueryDict, Mul
         fields, files = _Parser(environ, body, request.upload_handlers, request.encoding).parse()
     except MultiPartParserError as error:
         raise ParseError("The body is no form with a file. Check its boundary.") from error
-    if any(len(values) > 1 for values in (*dict(fields.lists()).values(), *dict(files.lists()).values())):
-        raise ParseError("Send one file in each request, and each field once.")
+    if any(len(values) > 1 or values == [""] for _, values in (*fields.lists(), *files.lists())):
+        raise ParseError("Send one file in each request, each field once, and none that is empty.")
     return fields, files
 
 

@@ -489,10 +489,11 @@ def _send(
 
 def _uploaded(membership: Membership, conversation: ConversationRecord, file: UploadedFile, *, client_id: str) -> str:
     """The id of a file of a form; a form that is sent twice has it once."""
-    digest = hashlib.file_digest(file.file, "sha256").hexdigest()
-    file.seek(0)
+    body: Any = file.file
+    digest = hashlib.file_digest(body, "sha256").hexdigest()
+    body.seek(0)
     name, size = file.name or "", file.size or 0
-    return attachments.upload(membership, conversation, name=name, file=file.file, size=size, client_id=f"{client_id}:{digest}").id
+    return attachments.upload(membership, conversation, name=name, file=body, size=size, client_id=f"{client_id}:{digest}").id
 
 
 @require_safe

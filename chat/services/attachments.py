@@ -182,8 +182,9 @@ def _inspected(folder: Path, file: BinaryIO, type: str) -> dict[str, Any]:
 
 
 def download(raw: dict[str, Any]) -> exports.File:
-    """The file under its own name; it came through the door. `NotFound` where its bytes are gone."""
-    return exports.File(name=raw[A.file_name], media_type=raw[A.file_type], parts=_parts(_opened(raw[A.stored_as])))
+    """The file under its own name, as bytes that a browser has no use for but to keep them; it came through the door. `NotFound` where
+    its bytes are gone."""
+    return exports.File(name=raw[A.file_name], media_type="application/octet-stream", parts=_parts(_opened(raw[A.stored_as])))
 
 
 def thumbnail(raw: dict[str, Any]) -> bytes:

@@ -88,7 +88,7 @@ def test_a_file_is_never_shown_as_a_page(olive, conversation):
     response = olive.get(uploaded(olive, conversation, "read me.md", GOOD["read me.md"])["url"])
     content(response)
     assert response.headers["Content-Disposition"] == 'attachment; filename="read me.md"'
-    assert response.headers["Content-Type"] == "text/markdown"
+    assert response.headers["Content-Type"] == "application/octet-stream"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
     assert response.headers["Cache-Control"] == "private, no-store"
@@ -145,6 +145,7 @@ def test_a_form_that_is_none_is_refused(olive, conversation):
     errors_of(post(olive, conversation, part("file", b"Hello")), 400)
     errors_of(post(olive, conversation, file, file), 400)
     errors_of(post(olive, conversation, file, part("client_id", b"a"), part("client_id", b"b")), 400)
+    errors_of(post(olive, conversation, file, part("client_id", b"")), 400)
     errors_of(post(olive, conversation, file, part("$where", b"1")), 400)
     errors_of(post(olive, conversation, file, part("other", b"Hello", filename="b.txt")), 400)
     errors_of(olive.post(f"conversations/{conversation['id']}/attachments", {"file": "Hello"}), 415)
