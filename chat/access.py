@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from chat.choices import Audience, ConversationStatus
-from chat.documents import Conversation, Message, Share
+from chat.documents import Attachment, Conversation, Message, Share
 from chat.realtime import keys
 from chat.records import ConversationRecord, MessageRecord, ShareRecord
 from config import loop, mongo, redis
@@ -20,6 +20,7 @@ from tenants.scoping import ACROSS_COMMENT
 from tenants.services import audit
 
 C, M, S = mongo.names(Conversation), mongo.names(Message), mongo.names(Share)
+A = mongo.names(Attachment)
 
 WHY_ACROSS = ACROSS_COMMENT + "whose shared copy does this link open?"
 
@@ -130,6 +131,24 @@ async def amessage_for(membership: Membership, message_id: object) -> MessageRec
         raise access.NotFound
     await aconversation_for(membership, raw[M.conversation_id])
     return MessageRecord.read(raw)
+
+
+def attachment_for(membership: Membership, attachment_id: object) -> dict[str, Any]:
+    """The stored `Attachment`, without its text, if this member may read its conversation; one that was not sent is its uploader's."""
+    raw = mongo.collection(Attachment).find_one(
+        {
+            A.organization_id: str(membership.organization_id),
+            A.attachment_id: key(attachment_id),
+            A.removed_at: None,
+        },
+        {A.text: 0},
+    )
+    if raw is None or not roles.may(membership, "chat:file:read"):
+        raise access.NotFound
+    conversation_for(membership, raw[A.conversation_id])
+    if not raw[A.is_sent] and raw[A.user_id] != str(membership.user_id):
+        raise access.NotFound
+    return raw
 
 
 # Links to copies ---------------------------------------------------------------------------------------------------------

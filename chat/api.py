@@ -5,17 +5,20 @@ from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat as uuid
+from django.http import HttpRequest
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chat import access, selectors, sse
+from chat import access, selectors, sse, uploads
 from chat.choices import Audience, ExportFormat
-from chat.downloads import Download
+from chat.downloads import Download, Picture
 from chat.realtime.limits import Left
 from chat.records import ConversationRecord
 from chat.serializers import (
+    AttachmentAnswer,
     ConversationAnswer,
     ConversationChange,
     ConversationFile,
@@ -25,6 +28,7 @@ from chat.serializers import (
     ListedConversationAnswer,
     MessageAnswer,
     MessagesQuery,
+    NewAttachment,
     NewConversation,
     NewFeedback,
     NewImport,
@@ -45,7 +49,8 @@ from chat.serializers import (
 from chat.serializers import (
     Pin as PinBody,
 )
-from chat.services import conversations, exports, feedback, imports, reading, search, shares, turns
+from chat.services import attachments, conversations, exports, feedback, imports, reading, search, shares, turns
+from chat.uploads import UploadParser
 from config import json
 from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
 
@@ -276,12 +281,58 @@ class Messages(Endpoint):
     def post(self, call: Call, conversation_id: UUID) -> Any:
         conversation = access.conversation_for(call.membership, conversation_id)
         client_id = call.body.get("client_id") or str(uuid.uuid7())
-        submitted = turns.submit(call.membership, conversation, text=call.body["text"], client_id=client_id)
+        said = {"text": call.body["text"], "client_id": client_id, "attachment_ids": call.body["attachment_ids"]}
+        submitted = turns.submit(call.membership, conversation, **said)
         body = {
             "message": submitted.message.as_json(),
             "answer": submitted.answer and submitted.answer.as_json(),
         }
         return Response(body, status=201, headers=_limit_headers(submitted.left))
+
+
+class Attachments(Endpoint):
+    parser_classes = [UploadParser]
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        uploads.prepare(request)
+        return super().initialize_request(request, *args, **kwargs)
+
+    @operation(
+        summary="Upload a file, to be sent with a message",
+        answer=AttachmentAnswer,
+        status_code=201,
+        body=NewAttachment,
+        refusals=(409,),
+        tags=["attachments"],
+    )
+    def post(self, call: Call, conversation_id: UUID) -> Any:
+        """Name its id in `attachment_ids` of a message within a day; after that it is removed. What a file is has to be said alike by
+        its extension and its content. Images are written anew, without what cameras note in them."""
+        conversation = access.conversation_for(call.membership, conversation_id)
+        file, client_id = call.body["file"], call.body.get("client_id")
+        kept = attachments.upload(call.membership, conversation, name=file.name, file=file, size=file.size, client_id=client_id)
+        return kept.as_json()
+
+
+class Attachment(Endpoint):
+    @operation(
+        summary="The file itself, as a download",
+        answer=OpenApiTypes.BINARY,
+        media_type="application/octet-stream",
+        tags=["attachments"],
+    )
+    def get(self, call: Call, attachment_id: UUID) -> Any:
+        return Download(attachments.download(access.attachment_for(call.membership, attachment_id)))
+
+    @operation(summary="Remove a file that I have not sent", answer=None, status_code=204, refusals=(409,), tags=["attachments"])
+    def delete(self, call: Call, attachment_id: UUID) -> Any:
+        attachments.take_back(call.membership, access.attachment_for(call.membership, attachment_id))
+
+
+class Thumbnail(Endpoint):
+    @operation(summary="A small picture of an image", answer=OpenApiTypes.BINARY, media_type="image/webp", tags=["attachments"])
+    def get(self, call: Call, attachment_id: UUID) -> Any:
+        return Picture(attachments.thumbnail(access.attachment_for(call.membership, attachment_id)))
 
 
 def _limit_headers(left: Left | None) -> dict[str, str]:

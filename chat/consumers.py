@@ -134,7 +134,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             case Do.SEND:
                 conversation = await access.aconversation_for(membership, given["conversation"])
                 with self._holding(conversation.id):
-                    taken = await turns.asubmit(membership, conversation, text=given["text"], client_id=given["client_id"])
+                    said = {"text": given["text"], "client_id": given["client_id"], "attachment_ids": given.get("attachment_ids") or ()}
+                    taken = await turns.asubmit(membership, conversation, **said)
                     shown = taken.answer.as_json() if taken.answer else None
                     left = taken.left.as_json() if taken.left else None
                     self.session.note_message(conversation.id)

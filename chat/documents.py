@@ -208,6 +208,18 @@ class Lease(EmbeddedDocument):
     expires_at = DateTimeField(db_field="expiresAt", required=True)
 
 
+class AttachedFile(EmbeddedDocument):
+    """What a message shows of a file that came with it (S1-35); `Attachment` has the rest."""
+
+    attachment_id = StringField(db_field="attachmentId", required=True)
+    file_url = StringField(db_field="fileUrl", required=True)
+    file_type = StringField(db_field="fileType", required=True)  # a media type
+    file_name = StringField(db_field="fileName", required=True)
+    file_size = IntField(db_field="fileSize", required=True)  # bytes
+    width = IntField(null=True)  # pixels, of an image
+    height = IntField(null=True)
+
+
 class Message(TenantDocument):
     """One message. `seq` is contiguous within its conversation, from 1."""
 
@@ -224,6 +236,7 @@ class Message(TenantDocument):
     department_id = StringField(db_field="departmentId", null=True)
     user_name = StringField(db_field="userName", null=True)
     client_id = StringField(db_field="clientId", null=True)
+    attachments = EmbeddedDocumentListField(AttachedFile)
 
     # An answer names the question it answers; user, role, branch and department say with whose rights it is written.
     answer_to = StringField(db_field="answerTo", null=True)
@@ -457,5 +470,52 @@ class ReadMark(TenantDocument):
         "indexes": [
             # A person's marks in the conversations of a list; there is one of each.
             {"name": "mark", "fields": ["organization_id", "conversation_id", "user_id"], "unique": True},
+        ],
+    }
+
+
+class Attachment(TenantDocument):
+    """A file that somebody attaches to a question of theirs. Its bytes are in Django's storage, under names that we make up."""
+
+    attachment_id = StringField(db_field="attachmentId", required=True)
+    conversation_id = StringField(db_field="conversationId", required=True)
+    user_id = StringField(db_field="userId", required=True)
+    client_id = StringField(db_field="clientId", null=True)
+    file_name = StringField(db_field="fileName", required=True)  # what the person calls it; never a name in the storage
+    file_type = StringField(db_field="fileType", required=True)
+    file_size = IntField(db_field="fileSize", required=True)  # bytes that are kept
+    width = IntField(null=True)
+    height = IntField(null=True)
+    stored_as = StringField(db_field="storedAs", required=True)
+    thumbnail_as = StringField(db_field="thumbnailAs", null=True)
+    text = StringField()
+    is_whole = BooleanField(db_field="isWhole", default=True)  # False where the file has more text than is kept
+    is_sent = BooleanField(db_field="isSent", required=True)
+    created_at = DateTimeField(db_field="createdAt", required=True)
+    removed_at = DateTimeField(db_field="removedAt", null=True)  # its bytes are on their way out, then this document goes, too
+
+    meta = {
+        "collection": "chat_attachments",
+        "auto_create_index": False,
+        "indexes": [
+            # One file by its id, at the door; and those of a question.
+            {"name": "attachmentId_1", "fields": ["attachment_id"], "unique": True},
+            # All of a conversation, when it is removed for good.
+            {"name": "organizationId_1_conversationId_1", "fields": ["organization_id", "conversation_id"]},
+            # What a person has uploaded and not sent: it is limited.
+            {
+                "name": "waiting",
+                "fields": ["organization_id", "user_id"],
+                "partialFilterExpression": {"isSent": False},
+            },
+            # What nobody sent within a day.
+            {"name": "unsent", "fields": ["created_at"], "partialFilterExpression": {"isSent": False}},
+            # The same file sent twice under one name of the client's is one.
+            {
+                "name": "upload_once",
+                "fields": ["organization_id", "conversation_id", "user_id", "client_id"],
+                "unique": True,
+                "partialFilterExpression": {"clientId": {"$type": "string"}},
+            },
         ],
     }

@@ -10,13 +10,16 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core import signing
+from django.core.files.uploadedfile import UploadedFile
 from rest_framework.exceptions import ParseError
 
 from chat.choices import Audience, ConsultationType, ConversationStatus, ExportFormat
 from chat.search import QUERY_LIMIT
 from chat.selectors import InboxCursor
 from chat.serializers import ConversationFile
+from chat.services.attachments import FILES_LIMIT
 from chat.services.conversations import SUBJECT_RULES, TITLE_LIMIT
+from chat.services.errors import TooManyFiles
 from chat.services.feedback import COMMENT_LIMIT
 from chat.services.search import SearchCursor, cursor_from
 from config import json
@@ -104,7 +107,32 @@ class QuestionForm(forms.Form):
         return text
 
 
-class StartForm(QuestionForm):
+class ManyFiles(forms.FileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Several files of one field; Django's own takes the last of them."""
+
+    widget = ManyFiles
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+        return [super(FilesField, self).clean(file) for file in data or ()]
+
+
+class AskForm(QuestionForm):
+    """A question in a conversation with the files that a browser sends along. What is wrong with a file is the service's to say."""
+
+    files = FilesField(required=False, allow_empty_file=True)  # type: ignore[assignment]  # the class gives its fields away
+
+    def clean_files(self) -> list[UploadedFile]:
+        files: list[UploadedFile] = self.cleaned_data["files"]
+        if len(files) > FILES_LIMIT:
+            raise forms.ValidationError(TooManyFiles(limit=FILES_LIMIT).sentence)
+        return files
+
+
+class StartForm(AskForm):
     """A new consultation with its first question."""
 
     type = forms.ChoiceField(choices=ConsultationType.choices, error_messages={"required": "Choose what the consultation is about."})

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from chat.choices import PresenceStatus
 from chat.events import Do
+from chat.services.attachments import FILES_LIMIT
 from chat.services.feedback import COMMENT_LIMIT
 
 
@@ -25,7 +26,7 @@ class BadFrame(Exception):
 class Field:
     kind: type
     required: bool = True
-    most: int = 64  # characters of a text, the greatest of numbers
+    most: int = 64  # characters of a text, the greatest of numbers, entries of a list
     among: tuple[str, ...] = ()
 
 
@@ -37,11 +38,16 @@ class Frame:
 
 
 CONVERSATION = Field(str)
-KINDS = {str: "a text", int: "a whole number", bool: "true or false"}
+KINDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list of ids"}
 TABLE: dict[Do, dict[str, Field]] = {
     Do.JOIN: {"conversation": CONVERSATION, "after": Field(int, required=False, most=2**53)},
     Do.LEAVE: {"conversation": CONVERSATION},
-    Do.SEND: {"conversation": CONVERSATION, "text": Field(str, most=settings.SOCKET_FRAME_LIMIT), "client_id": Field(str, most=100)},
+    Do.SEND: {
+        "conversation": CONVERSATION,
+        "text": Field(str, most=settings.SOCKET_FRAME_LIMIT),
+        "client_id": Field(str, most=100),
+        "attachment_ids": Field(list, required=False, most=FILES_LIMIT),
+    },
     Do.STOP: {"message": Field(str)},
     Do.RETRY: {"message": Field(str)},
     Do.REGENERATE: {"message": Field(str)},
@@ -81,12 +87,14 @@ def read(text: str) -> Frame:
         if value is None:
             if field.required:
                 raise BadFrame("missing_field", f"`{do}` needs the field `{name}`.", ref=ref)
-        elif type(value) is not field.kind:
+        elif type(value) is not field.kind or (isinstance(value, list) and not all(isinstance(each, str) for each in value)):
             raise BadFrame("wrong_type", f"`{name}` is {KINDS[field.kind]}.", ref=ref)
         elif isinstance(value, str) and not 0 < len(value) <= field.most:
             raise BadFrame("wrong_length", f"`{name}` has 1 to {field.most:,} characters.", ref=ref)
         elif field.among and value not in field.among:
             raise BadFrame("not_a_choice", f"`{name}` is one of {', '.join(field.among)}.", ref=ref)
+        elif isinstance(value, list) and len(value) > field.most:
+            raise BadFrame("too_many", f"`{name}` has {field.most} entries at most.", ref=ref)
         elif isinstance(value, int) and not 0 <= value <= field.most:
             raise BadFrame("out_of_range", f"`{name}` is between 0 and {field.most:,}.", ref=ref)
     return Frame(do=Do(do), ref=ref, fields=raw)

@@ -10,6 +10,8 @@ from typing import Any
 from chat import markdown
 from chat.choices import Audience, MessageRole, MessageStatus, PresenceStatus
 
+FILE_URL = "/api/v1/attachments"
+
 
 def as_time(value: datetime | None) -> str | None:
     """ISO 8601 in UTC with milliseconds, which is what MongoDB keeps."""
@@ -96,6 +98,60 @@ class ConversationRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachmentRecord:
+    """A file as a message, or whoever uploaded it, sees it. Sizes are in bytes, width and height in pixels, of images only."""
+
+    id: str
+    url: str
+    name: str
+    type: str
+    size: int
+    width: int | None = None
+    height: int | None = None
+
+    @classmethod
+    def read(cls, raw: Any) -> "AttachmentRecord":
+        """From an `Attachment`, or from what a message keeps of it."""
+        return cls(
+            id=raw["attachmentId"],
+            url=f"{FILE_URL}/{raw['attachmentId']}",
+            name=raw["fileName"],
+            type=raw["fileType"],
+            size=raw["fileSize"],
+            width=raw.get("width"),
+            height=raw.get("height"),
+        )
+
+    @property
+    def is_image(self) -> bool:
+        return self.width is not None
+
+    def as_stored(self) -> dict[str, Any]:
+        """What a message keeps of it (S1-35)."""
+        return {
+            "attachmentId": self.id,
+            "fileUrl": self.url,
+            "fileType": self.type,
+            "fileName": self.name,
+            "fileSize": self.size,
+            "width": self.width,
+            "height": self.height,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "name": self.name,
+            "type": self.type,
+            "size": self.size,
+            "url": self.url,
+            "thumbnail_url": f"{self.url}/thumbnail" if self.is_image else None,
+            "width": self.width,
+            "height": self.height,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class MessageRecord:
     id: str
     organization_id: str
@@ -118,6 +174,7 @@ class MessageRecord:
     finish_reason: str | None = None
     confidence: float | None = None
     sources: tuple[str, ...] = ()
+    attachments: tuple[AttachmentRecord, ...] = ()
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost: str | None = None
@@ -158,6 +215,7 @@ class MessageRecord:
             finish_reason=raw.get("finishReason"),
             confidence=metadata.get("confidenceScore"),
             sources=tuple(metadata.get("sources", ())),
+            attachments=tuple(AttachmentRecord.read(attached) for attached in raw.get("attachments", ())),
             input_tokens=metadata.get("inputTokens"),
             output_tokens=metadata.get("outputTokens"),
             cost=None if cost is None else str(cost),
@@ -202,7 +260,7 @@ class MessageRecord:
             "finish_reason": self.finish_reason,
             "confidence": self.confidence,
             "sources": list(self.sources),
-            "attachments": [],
+            "attachments": [attached.as_json() for attached in self.attachments],
             "feedback": self._feedback_as_json(),
             "error": error,
             "attempt": self.attempt,

@@ -22,6 +22,7 @@ from chat.choices import (
     SubjectType,
 )
 from chat.search import QUERY_LIMIT
+from chat.services.attachments import FILE_LIMIT, FILES_LIMIT, TYPES
 from chat.services.errors import TextTooLong
 from chat.services.feedback import COMMENT_LIMIT
 from chat.transcripts import FORMAT, VERSION
@@ -106,6 +107,23 @@ class NewMessage(Strict):
         max_length=CLIENT_ID_LIMIT,
         allow_blank=False,
         help_text="A name of yours for this message: sent again with the same text, it gives the same answer and asks nothing twice.",
+    )
+    attachment_ids = serializers.ListField(
+        child=Id(),
+        required=False,
+        default=list,
+        max_length=FILES_LIMIT,
+        help_text="Files that you uploaded to this conversation.",
+    )
+
+
+class NewAttachment(Strict):
+    file = serializers.FileField(help_text=f"{FILE_LIMIT // 1024**2} MiB at most. Its extension is one of: {', '.join(TYPES)}.")
+    client_id = Text(
+        required=False,
+        max_length=CLIENT_ID_LIMIT,
+        allow_blank=False,
+        help_text="A name of yours for this file: sent again, it gives the same one.",
     )
 
 
@@ -209,6 +227,12 @@ class UsageInFile(Strict):
     )
 
 
+class AttachmentInFile(Strict):
+    name = Text(max_length=FILE_WORD_LIMIT)
+    type = Text(max_length=FILE_WORD_LIMIT)
+    size = Number(min_value=0, max_value=NUMBER_LIMIT, help_text="Bytes.")
+
+
 class ErrorInFile(Strict):
     code = Text(required=False, allow_null=True, max_length=FILE_WORD_LIMIT)
     detail = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_SENTENCE_LIMIT)
@@ -227,6 +251,9 @@ class MessageInFile(Strict):
     finish_reason = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_WORD_LIMIT)
     confidence = Fraction(required=False, allow_null=True, min_value=0, max_value=1)
     sources = Each(child=Text(max_length=FILE_WORD_LIMIT), required=False, max_length=FILE_SOURCES_LIMIT)
+    attachments = Each(
+        child=AttachmentInFile(), required=False, max_length=FILES_LIMIT, help_text="What came with it; an import leaves them out."
+    )
     error = ErrorInFile(required=False, allow_null=True)
     attempt = Number(required=False, min_value=1, max_value=NUMBER_LIMIT)
     answer_to = Id(required=False, allow_null=True, help_text="The `id` of the question in this file that it answers.")
@@ -328,6 +355,17 @@ class MessageErrorAnswer(serializers.Serializer):
     detail = serializers.CharField(allow_null=True, help_text="A sentence for people.")
 
 
+class AttachmentAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    type = serializers.CharField(help_text="A media type.")
+    size = serializers.IntegerField(help_text="Bytes.")
+    url = serializers.CharField(help_text="Where it can be downloaded.")
+    thumbnail_url = serializers.CharField(allow_null=True, help_text="A small WebP of it; null for what is no image.")
+    width = serializers.IntegerField(allow_null=True, help_text="Pixels; null for what is no image.")
+    height = serializers.IntegerField(allow_null=True)
+
+
 class MessageAnswer(serializers.Serializer):
     id = serializers.UUIDField()
     conversation = serializers.UUIDField()
@@ -344,7 +382,7 @@ class MessageAnswer(serializers.Serializer):
     finish_reason = serializers.CharField(allow_null=True)
     confidence = serializers.FloatField(allow_null=True)
     sources = serializers.ListField(child=serializers.CharField())
-    attachments = serializers.ListField(child=serializers.DictField())
+    attachments = AttachmentAnswer(many=True)
     feedback = FeedbackAnswer(allow_null=True)
     error = MessageErrorAnswer(allow_null=True)
     attempt = serializers.IntegerField()

@@ -10,7 +10,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.utils import timezone
 
-from chat.services import answers, reconciliation, sessions, sweeper
+from chat.services import answers, attachments, reconciliation, sessions, sweeper
 from config import loop, mongo
 from integrations.providers import prices
 
@@ -37,6 +37,12 @@ def close_lost_sessions() -> None:
 def restore_ledger() -> None:
     """Every hour, for the answers of the last three: nothing that was paid for is missing."""
     reconciliation.restore_ledger(since=timezone.now() - RESTORED)
+
+
+@shared_task(name="chat.remove_unsent_files", ignore_result=True)
+def remove_unsent_files() -> None:
+    """Every hour."""
+    attachments.remove_unsent(now=timezone.now())
 
 
 @worker_ready.connect

@@ -6,8 +6,8 @@ The JSON is one object, documented as `ConversationFile` in the API's schema:
 
     {"format": "parley-conversation", "version": 1, "exported_at": time,
      "conversation": {id, kind, type, title, subject_employee_ids, subject_type, created_at, last_message_at},
-     "messages": [{id, seq, role, author, text, status, model, version, usage, finish_reason, confidence, sources, error, attempt,
-                   answer_to, created_at, edited_at}, …]}
+     "messages": [{id, seq, role, author, text, status, model, version, usage, finish_reason, confidence, sources, attachments,
+                   error, attempt, answer_to, created_at, edited_at}, …]}
 
 Times are UTC (those of messages come without saying so), costs are decimal strings in US dollars. Both writers take messages in
 batches and give a part for each, so that a file of any length passes through little memory.
@@ -70,6 +70,12 @@ PROJECTION = {
     "finish_reason": _known(M.finish_reason),
     "confidence": _known(f"{_METADATA}.confidenceScore"),
     "sources": _known(f"{_METADATA}.sources", []),
+    "attachments": {
+        "$map": {
+            "input": _known(M.attachments, []),
+            "in": {"name": "$$this.fileName", "type": "$$this.fileType", "size": "$$this.fileSize"},
+        }
+    },
     "error": _where_known(_ERROR, {"code": _known(f"{_ERROR}.errorCode"), "detail": _known(f"{_ERROR}.errorMessage")}),
     "attempt": _known(M.attempt, 1),
     "answer_to": _known(M.answer_to),
@@ -146,6 +152,7 @@ def _section(message: dict[str, Any]) -> str:
     parts = [f"\n## {_plain(name or 'Somebody')}, {_moment(message['created_at'])}\n"]
     if message["text"]:
         parts.append("\n> " + _LINE_END.sub(r"\1> ", message["text"]) + "\n")
+    parts += [f"\n*Attached: {_plain(file['name'])} ({_plain(file['type'])}, {file['size']:,} bytes)*\n" for file in message["attachments"]]
     if foot := _foot(message):
         parts.append(f"\n*{foot}*\n")
     return "".join(parts)

@@ -3,6 +3,7 @@
 Every wish is a plain form post that ends in a redirect; the page's script only makes it quicker.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
@@ -13,6 +14,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -23,9 +25,10 @@ from django.views.defaults import page_not_found
 
 from chat import access, selectors
 from chat.choices import ON_THEIR_WAY, Audience, ConsultationType, ConversationStatus, ExportFormat, MessageRole, MessageStatus
-from chat.downloads import Download
+from chat.downloads import Download, Picture
 from chat.forms import (
     CHOICES,
+    AskForm,
     ExportForm,
     FeedbackForm,
     FilterForm,
@@ -33,7 +36,6 @@ from chat.forms import (
     ImportForm,
     PinForm,
     PlaceForm,
-    QuestionForm,
     ReadersForm,
     SearchForm,
     ShareForm,
@@ -46,7 +48,7 @@ from chat.forms import (
 from chat.realtime import limits
 from chat.records import ConversationRecord, MessageRecord
 from chat.search import QUERY_LIMIT
-from chat.services import conversations, exports, feedback, imports, reading, turns
+from chat.services import attachments, conversations, exports, feedback, imports, reading, turns
 from chat.services import search as searching
 from chat.services import shares as links
 from chat.services.errors import ChatError, StoreAway
@@ -219,7 +221,7 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
     roles.require(membership, "chat:conversation:create")
     if request.method != "POST":
         return _start_page(request, membership, StartForm(initial=_wished(request)))
-    form = StartForm(request.POST)
+    form = StartForm(request.POST, request.FILES)
     if "look" in request.POST:  # the search among the people, without a script
         found = FindForm(request.POST)
         found.is_valid()
@@ -239,7 +241,7 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
     except ChatError as error:
         form.add_error(_FIELDS.get(error.field or ""), error.sentence)
         return _start_page(request, membership, form, status=error.http_status)
-    return _send(request, membership, conversation, text=asked["text"], client_id=asked["client_id"])
+    return _send(request, membership, conversation, text=asked["text"], client_id=asked["client_id"], files=asked["files"])
 
 
 _FIELDS = {"subject_employee_ids": "employees", "title": "title", "text": "text"}
@@ -268,6 +270,9 @@ def _start_page(request: HttpRequest, membership: Membership, form: StartForm, *
         people=found,
         people_note=_people_note(found, find=find, more=more),
         text_limit=settings.TEXT_LIMIT,
+        may_attach=roles.may(membership, "chat:file:upload"),
+        accepted=attachments.ACCEPTED,
+        files_limit=attachments.FILES_LIMIT,
     )
 
 
@@ -391,6 +396,11 @@ def _conversation_page(
         type_line=_LINES.get(conversation.type or "", ""),
         left=left and left.as_json(),
         text_limit=settings.TEXT_LIMIT,
+        may_attach=may_write and roles.may(membership, "chat:file:upload"),
+        accepted=attachments.ACCEPTED,
+        files_limit=attachments.FILES_LIMIT,
+        file_limit=attachments.FILE_LIMIT,
+        blank_file={"id": "", "name": "", "size": 0, "thumbnail_url": "blank"},
         blank_question=_blank(MessageRole.USER),
         blank_answer=_blank(MessageRole.ASSISTANT),
         problem=problem,
@@ -439,6 +449,7 @@ def _blank(role: MessageRole) -> dict[str, Any]:
         "error": None,
         "usage": None,
         "model": None,
+        "attachments": [],
         "feedback": None,
         "versions": 1,
     }
@@ -458,7 +469,7 @@ def export(request: HttpRequest, membership: Membership, *, conversation: UUID) 
 @member_page
 def send(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
     found = access.conversation_for(membership, conversation)
-    form = QuestionForm(request.POST)
+    form = AskForm(request.POST, request.FILES)
     if not form.is_valid():
         text = request.POST.get("text", "")
         return _conversation_page(request, membership, found, problem=_problem(form), text=text, status=400)
@@ -470,9 +481,18 @@ def _problem(form: Form) -> str:
     return " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
 
 
-def _send(request: HttpRequest, membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str) -> HttpResponse:
+def _send(
+    request: HttpRequest,
+    membership: Membership,
+    conversation: ConversationRecord,
+    *,
+    text: str,
+    client_id: str,
+    files: Sequence[UploadedFile] = (),
+) -> HttpResponse:
     try:
-        submitted = turns.submit(membership, conversation, text=text, client_id=client_id)
+        ids = [_uploaded(membership, conversation, file, client_id=client_id) for file in files]
+        submitted = turns.submit(membership, conversation, text=text, client_id=client_id, attachment_ids=ids)
     except StoreAway:
         raise
     except ChatError as error:
@@ -481,6 +501,27 @@ def _send(request: HttpRequest, membership: Membership, conversation: Conversati
             response["Retry-After"] = str(error.retry_after)
         return response
     return redirect(_address(membership, conversation.id) + f"#m-{submitted.message.id}")
+
+
+def _uploaded(membership: Membership, conversation: ConversationRecord, file: UploadedFile, *, client_id: str) -> str:
+    """The id of a file of a form; a form that is sent twice has it once."""
+    body: Any = file.file
+    digest = hashlib.file_digest(body, "sha256").hexdigest()
+    body.seek(0)
+    name, size = file.name or "", file.size or 0
+    return attachments.upload(membership, conversation, name=name, file=body, size=size, client_id=f"{client_id}:{digest}").id
+
+
+@require_safe
+@member_page
+def attachment(request: HttpRequest, membership: Membership, *, conversation: UUID, attachment: UUID) -> HttpResponseBase:
+    return Download(attachments.download(access.attachment_for(membership, attachment)))
+
+
+@require_safe
+@member_page
+def picture(request: HttpRequest, membership: Membership, *, conversation: UUID, attachment: UUID) -> HttpResponse:
+    return Picture(attachments.thumbnail(access.attachment_for(membership, attachment)))
 
 
 @require_POST

@@ -420,7 +420,7 @@ REFUSALS = {
     405: "This address has no such method.",
     409: "The thing is in a state that does not allow this.",
     413: "The body is too large.",
-    415: "The body is not JSON.",
+    415: "The body is not of the media type that this operation takes.",
     422: "The same key was used before, with another body.",
     429: "A limit is reached; `Retry-After` says for how many seconds.",
     503: "A store is away; `Retry-After` says for how many seconds.",

@@ -16,7 +16,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 BODY_LIMIT = 1024 * 1024  # bytes; the longest question, every character escaped, is 384,000
-FILE_LIMIT = 5 * 1024 * 1024  # bytes of a body that is a whole file; the proxy lets 6 MiB pass
+FILE_LIMIT = 5 * 1024 * 1024  # bytes of a body that is a whole file
 DEPTH_LIMIT = 32  # objects and arrays within each other
 
 

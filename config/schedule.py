@@ -36,6 +36,13 @@ SCHEDULE: tuple[Scheduled, ...] = (
         expires=60,
     ),
     Scheduled(
+        name="remove unsent files",
+        task="chat.remove_unsent_files",
+        when=timedelta(hours=1),
+        sentence="Every hour, files that were uploaded more than a day ago and never sent with a message are removed.",
+        expires=3600,
+    ),
+    Scheduled(
         name="maintain partitions",
         task="integrations.maintain_partitions",
         when=crontab(minute="30", hour="1"),

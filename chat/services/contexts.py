@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -12,6 +13,8 @@ from chat.documents import Message
 from chat.realtime import facts
 from chat.realtime.calls import Call
 from chat.records import MessageRecord
+from chat.services import attachments
+from chat.services.attachments import FileText
 from config import loop, mongo
 from integrations.providers.base import Code, ProviderError
 from tenants import access, roles, scoping
@@ -48,6 +51,7 @@ class AnswerContext:
     history: tuple[MessageRecord, ...]  # before the question, oldest first
     subjects: tuple[Subject, ...]
     subjects_read_at: float | None = None  # seconds since the epoch; None where what was kept is still right, or there are none
+    files: Mapping[str, FileText] = field(default_factory=dict)  # what the files of question and history say, by their ids
 
 
 async def for_answer(call: Call) -> AnswerContext:
@@ -58,7 +62,12 @@ async def for_answer(call: Call) -> AnswerContext:
         raise ProviderError(Code.NO_MODEL, "The question of this answer is gone. Ask again.", permanent=True)
     history = tuple(message for message in messages if message.seq < question.seq)
     return AnswerContext(
-        conversation_type=call.conversation_type, question=question, history=history, subjects=subjects, subjects_read_at=read_at
+        conversation_type=call.conversation_type,
+        question=question,
+        history=history,
+        subjects=subjects,
+        subjects_read_at=read_at,
+        files=await attachments.texts_of(messages),
     )
 
 

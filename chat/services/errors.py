@@ -133,6 +133,48 @@ class FileWrong(ChatError):
         self.field = field
 
 
+class FileRefused(ChatError):
+    """The file is not what may be attached; the sentence says why."""
+
+    code, field = "file_refused", "file"
+
+
+class FileTooLarge(ChatError):
+    code, http_status, field = "too_large", 413, "file"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"A file has {limit // 1024**2} MB at most. Send a smaller one.")
+
+
+class TooManyFiles(ChatError):
+    code, field = "too_many_files", "attachment_ids"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"A message takes {limit} files at most. Send the others with the next one.")
+
+
+class TooManyWaiting(ChatError):
+    code, http_status = "too_many_waiting", 409
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"You have uploaded {limit} files and not sent them, which is the most. Send or remove some first.")
+
+
+class UnknownFile(ChatError):
+    code, field = "unknown_file", "attachment_ids"
+    sentence = "One of the files is not there any more. Attach it again."
+
+
+class FileSent(ChatError):
+    code, http_status = "file_sent", 409
+    sentence = "This file was sent with a message and stays with it."
+
+
+class Busy(ChatError):
+    code, http_status, retry_after = "busy", 503, 5
+    sentence = "Too many files arrive at once. Try again in a few seconds."
+
+
 class StoreAway(ChatError):
     code, http_status, retry_after = "store_away", 503, 2
     sentence = "Parley cannot reach its store right now. Your text is kept; it is sent as soon as possible."

@@ -9,6 +9,7 @@
 import asyncio
 import time
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -24,7 +25,7 @@ from chat.documents import Conversation, Message
 from chat.realtime import keys, limits, stream
 from chat.realtime.calls import Call
 from chat.records import ConversationRecord, MessageRecord
-from chat.services import errors, revisions, totals
+from chat.services import attachments, errors, revisions, totals
 from config import loop, mongo, redis
 from config.failpoints import failpoint
 from tenants import roles
@@ -56,12 +57,13 @@ async def asubmit(
     *,
     text: str,
     client_id: str,
+    attachment_ids: Sequence[object] = (),
     now: datetime | None = None,
 ) -> Submitted:
     """Takes a question. The same `client_id` again, from the same person, gives the same two messages and changes nothing.
 
-    Raises `Forbidden`, `ConversationClosed`, `TextMissing`, `TextTooLong`, `ClientIdReused`, `LimitReached`; and MongoDB's
-    errors (`mongo.AWAY`) while it is away: then nothing was promised, and the caller sends the same again.
+    Raises `Forbidden`, `ConversationClosed`, `TextMissing`, `TextTooLong`, `TooManyFiles`, `UnknownFile`, `ClientIdReused`,
+    `LimitReached`; and MongoDB's errors (`mongo.AWAY`) while it is away: then nothing was promised, and the caller sends the same again.
     """
     await roles.refresh()
     roles.require(membership, "chat:message:send")
@@ -77,11 +79,14 @@ async def asubmit(
             raise
     failpoint("turn.limited")
     question = _question(membership, conversation, text=text, client_id=client_id, now=now)
+    if attachment_ids:
+        claimed = await attachments.claim(membership, conversation, attachment_ids)
+        question[M.attachments] = [attached.as_stored() for attached in claimed]
     answer = _answer(question, now=now) if conversation.kind == Kind.ASSISTANT else None
     created = await _insert(conversation, question, answer)
     if not created:
         before = await _sent_before(membership, conversation, client_id)
-        if before is None or before[M.content] != text:
+        if before is None or (before[M.content], before.get(M.attachments)) != (text, question.get(M.attachments)):
             raise errors.ClientIdReused
         question = before
         answer = await _answer_of(question, now=now) if conversation.kind == Kind.ASSISTANT else None
@@ -101,8 +106,10 @@ async def asubmit(
     return Submitted(message=message, answer=None if reply is None else as_accepted(reply), created=created, left=left)
 
 
-def submit(membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str) -> Submitted:
-    return loop.run(asubmit(membership, conversation, text=text, client_id=client_id))
+def submit(
+    membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str, attachment_ids: Sequence[object] = ()
+) -> Submitted:
+    return loop.run(asubmit(membership, conversation, text=text, client_id=client_id, attachment_ids=attachment_ids))
 
 
 def as_accepted(answer: MessageRecord) -> MessageRecord:

@@ -1,6 +1,7 @@
 """What templates need to show a thing and Django does not bring: moments from JSON, initials, dressed form fields."""
 
 import json
+import math
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -129,6 +130,16 @@ def source_name(source: str, names: dict[str, str]) -> str:
 def browser(user_agent: str) -> str:
     """Firefox on Linux, as far as a browser's own words say."""
     return devices.device_of(user_agent).words
+
+
+@register.filter
+def file_facts(file: dict[str, Any]) -> str:
+    """What sort of file it is, and its size. The page's script says the same (`files.js`)."""
+    return f"{file['name'].rpartition('.')[2].upper()}, {_size(file['size'])}"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size > 999_000 else f"{math.ceil(size / 1000)} KB"
 
 
 @register.filter

@@ -83,6 +83,7 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
                 "status": "sent",
                 "attempt": 1,
                 "sources": [],
+                "attachments": [],
                 "created_at": "2026-01-02T03:04:05.678000Z",
                 **dict.fromkeys(
                     ("model", "version", "usage", "finish_reason", "confidence", "error", "answer_to", "edited_at"),
@@ -101,6 +102,7 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
                 "finish_reason": "stop",
                 "confidence": 0.75,
                 "sources": ["employee:x"],
+                "attachments": [],
                 "error": None,
                 "attempt": 1,
                 "answer_to": said["message"]["id"],

@@ -21,8 +21,9 @@ from drf_spectacular.generators import SchemaGenerator
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from chat.documents import Conversation, Message, Share
+from chat.documents import Attachment, Conversation, Message, Share
 from chat.frames import TABLE as FRAMES
+from chat.services import attachments
 from config import json, mongo
 from tenants import access
 from tenants.choices import Role
@@ -31,6 +32,7 @@ from tests.api.conftest import Caller, cast, server, signed_in, with_key
 from tests.api.test_conversations import start
 from tests.api.test_messages import say
 from tests.cast import Cast, make_person
+from tests.chat.files import keep_file
 
 __all__ = ["cast", "server"]
 
@@ -77,6 +79,10 @@ POST   /api/v1/conversations/{conversation_id}/shares                  401   401
 DELETE /api/v1/conversations/{conversation_id}/shares/{share_id}       401   401   204   204   404   404   404   404   404   403
 GET    /api/v1/conversations/{conversation_id}/messages                401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/messages                401   401   201   201   404   404   404   404   404   403
+POST   /api/v1/conversations/{conversation_id}/attachments             401   401   201   201   404   404   404   404   404   403
+GET    /api/v1/attachments/{attachment_id}                             401   401   200   200   404   404   404   404   404   403
+DELETE /api/v1/attachments/{attachment_id}                             401   401   204   204   404   404   404   404   404   403
+GET    /api/v1/attachments/{attachment_id}/thumbnail                   401   401   200   200   404   404   404   404   404   403
 GET    /api/v1/conversations/{conversation_id}/events                  401   401   200   200   404   404   404   404   404   403
 GET    /api/v1/messages/{message_id}                                   401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/messages/{message_id}/stop                              401   401   200   200   404   404   404   404   404   403
@@ -101,6 +107,8 @@ GET    /o/<slug:organization>/chat/<uuid:conversation>/shares/       login login
 POST   /o/<slug:organization>/chat/<uuid:conversation>/shares/       login login   201 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/shares/<uuid:share>/revoke/ login login 302 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/send/         login login   302 login   404   404   404   404   404   404
+GET    /o/<slug:organization>/chat/<uuid:conversation>/attachments/<uuid:attachment>/ login login 200 login 404 404 404 404 404 404
+GET    /o/<slug:organization>/chat/<uuid:conversation>/attachments/<uuid:attachment>/picture/ login login 200 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/stop/ login login 302 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/retry/ login login 302 login 404 404 404 404 404 404
 GET    /o/<slug:organization>/chat/<uuid:conversation>/readers/      login login   200 login   404   404   404   404   404   404
@@ -164,6 +172,11 @@ BODIES: dict[str, Any] = {
     "FRAME send": {"text": "Hello.", "client_id": "matrix"},
 }
 
+# The head of the part of a form with which a file comes.
+FILES = {
+    "POST /api/v1/conversations/{conversation_id}/attachments": b'Content-Disposition: form-data; name="file"; filename="note.txt"',
+}
+
 # What an operation's address needs behind it, to be a good request.
 QUERIES = {"GET /api/v1/search": "?q=hello"}
 
@@ -212,7 +225,7 @@ def test_every_operation_has_a_row_and_every_row_an_operation():
     assert page_rows == pages()
     assert {operation for operation in ROWS if "/api/v1/" in operation} == rest_operations()
     assert {operation for operation in ROWS if operation.startswith("FRAME")} == {f"FRAME {do}" for do in FRAMES}
-    assert {*BODIES, *QUERIES} <= set(ROWS)
+    assert {*BODIES, *QUERIES, *FILES} <= set(ROWS)
 
 
 def test_every_api_address_is_in_the_schema():
@@ -272,6 +285,7 @@ class World:
         said = say(owner, f"conversations/{conversation}/messages")
         one = {"organizationId": str(people[subject].organization_id), "messageId": said["answer"]["id"]}
         mongo.collection(Message).update_one(one, {"$set": {"status": "interrupted"}, "$unset": {"lease": ""}})
+        attachment = keep_file(one["organizationId"], conversation, user_id=said["message"]["author"]["id"])
         link = owner.post(f"conversations/{conversation}/shares", {"audience": "organization", "days": 1}).json()
         return Target(
             {
@@ -281,6 +295,8 @@ class World:
                 "conversation_id": conversation,
                 "message": said["answer"]["id"],
                 "message_id": said["answer"]["id"],
+                "attachment": attachment,
+                "attachment_id": attachment,
                 "share": link["id"],
                 "share_id": link["id"],
                 "token": link["url"].split("/")[-2],
@@ -292,8 +308,9 @@ class World:
 
 
 @pytest.fixture(autouse=True)
-def _as_many_messages_as_it_takes(settings):
+def _as_many_messages_and_files_as_it_takes(settings, monkeypatch):
     settings.ROLE_LIMITS = False
+    monkeypatch.setattr(attachments, "WAITING_LIMIT", 10_000)
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +337,10 @@ def ask(caller: Caller, operation: str, target: Target) -> str:
     method, _, address = operation.partition(" ")
     path = target.fill(address) + QUERIES.get(operation, "")
     body = {name: filled(value, target) for name, value in BODIES.get(operation, {}).items()}
-    if "/api/v1/" in address:
+    if operation in FILES:
+        content_type = "multipart/form-data; boundary=x"
+        response = caller.send(method, path, b"--x\r\n%b\r\n\r\nHello\r\n--x--\r\n" % FILES[operation], content_type=content_type)
+    elif "/api/v1/" in address:
         response = caller.send(method, path, json.dumps(body))
     elif method == "POST":
         response = caller.client.post(path, body, headers=caller.headers)
@@ -340,7 +360,10 @@ def filled(value: Any, target: Target) -> Any:
 def state(target: Target) -> list[Any]:
     """Everything stored of a target's conversation, but for how often its link was opened."""
     one = {"organizationId": target.ids["organization_id"], "conversationId": target.ids["conversation"]}
-    return [list(mongo.collection(document).find(one, {"views": 0}, sort=[("_id", 1)])) for document in (Conversation, Message, Share)]
+    return [
+        list(mongo.collection(document).find(one, {"views": 0}, sort=[("_id", 1)]))
+        for document in (Conversation, Message, Share, Attachment)
+    ]
 
 
 # The cells -------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The socket's own promises, in one process, on real stores."""
 
 import asyncio
+import io
 
 import orjson
 import pytest
@@ -8,7 +9,7 @@ from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 
 from chat.consumers import ChatConsumer
-from chat.services import conversations, totals
+from chat.services import attachments, conversations, totals
 from tenants import scoping
 from tenants.services import accounts
 
@@ -96,3 +97,34 @@ async def test_who_may_read_a_conversation_no_longer_hears_nothing_more_of_it(co
     for socket in (olive, liam):
         await socket.send_input({"type": "websocket.disconnect", "code": 1000})
         await socket.wait(timeout=5)
+
+
+async def test_files_are_sent_by_socket_and_what_is_none_is_refused(consultation, key):
+    membership, conversation = consultation
+
+    def upload():
+        with scoping.tenant(membership.organization_id):
+            return attachments.upload(membership, conversation, name="note.txt", file=io.BytesIO(b"Hello"), size=5)
+
+    note = await sync_to_async(upload)()
+    socket = await socket_with(key)
+
+    async def answer(ids):
+        said = {"conversation": conversation.id, "text": "And?", "client_id": "one", "attachment_ids": ids}
+        await say(socket, do="send", ref=1, **said)
+        return (await heard(socket, until=lambda frame: frame.get("ack") == 1 or frame.get("ref") == 1))[-1]
+
+    for wrong, code in (
+        ("x", "wrong_type"),
+        ([1], "wrong_type"),
+        ([{"$ne": None}], "wrong_type"),
+        (["x"] * 6, "too_many"),
+        (["x"], "unknown_file"),
+        (["00000000-0000-0000-0000-000000000000"], "unknown_file"),
+    ):
+        assert (await answer(wrong))["error"]["code"] == code
+    first, again = await answer([note.id]), await answer([note.id])
+    assert first["message"]["attachments"] == [note.as_json()]
+    assert first["message"] == again["message"]
+    assert (await answer([]))["error"]["code"] == "client_id_reused"
+    await socket.send_input({"type": "websocket.disconnect", "code": 1000})

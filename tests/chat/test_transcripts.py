@@ -32,7 +32,8 @@ def conversation(title: str = "A title") -> ConversationRecord:
 
 def message(text: str, *, role: str = "user", name: str | None = "Olive Olsen", **fields) -> dict:
     author = None if role == "assistant" else {"id": None, "name": name, "role": None}
-    return {"role": role, "author": author, "text": text, "status": "sent", "model": None, "usage": None, "created_at": NOW, **fields}
+    nothing = {"status": "sent", "model": None, "usage": None, "attachments": []}
+    return {"role": role, "author": author, "text": text, "created_at": NOW, **nothing, **fields}
 
 
 def markdown(*messages: dict, title: str = "A title", subjects: tuple[str, ...] = ()) -> str:

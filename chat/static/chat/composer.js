@@ -13,7 +13,7 @@ export class Composer {
   #timer = 0;
   #limitTimer = 0;
 
-  /** `send(text)` is called with what the reader sends, `stop()` when the reader presses Esc. */
+  /** `send(text)` is called with what the reader sends and says whether it is on its way, `stop()` when the reader presses Esc. */
   constructor(form, { draftKey, send, stop }) {
     this.#form = form;
     this.#field = form.querySelector("[data-text]");
@@ -26,8 +26,7 @@ export class Composer {
       event.preventDefault();
       const text = this.#field.value;
       if (!text.trim()) return;
-      send(text);
-      this.clear();
+      if (send(text)) this.clear();
     });
     this.#field.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || matchMedia("(pointer: coarse)").matches) return;

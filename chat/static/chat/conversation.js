@@ -5,6 +5,7 @@ import "./inbox.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { listenToFeedback } from "./feedback.js";
+import { Files } from "./files.js";
 import { Outbox } from "./outbox.js";
 import { Others, Self, Typing } from "./presence.js";
 import { Away, connectTo, Refused } from "./socket.js";
@@ -39,6 +40,7 @@ const csrf = room.querySelector("#act [name=csrfmiddlewaretoken]").value;
 let connection = null;
 let composer = null;
 let self = null;
+let files = null;
 let joined = false;
 let delivering = false;
 let hasEarlier = room.dataset.earlier === "true";
@@ -322,10 +324,15 @@ const LATE = "Not sent yet. It is kept on this device and sent as soon as Parley
 
 function send(text) {
   showProblem("");
-  const entry = outbox.add(text.replaceAll("\r\n", "\n"));
+  if (files.areComing) {
+    showProblem("A file is still on its way. Send when it is there.");
+    return false;
+  }
+  const entry = outbox.add(text.replaceAll("\r\n", "\n"), files.take());
   thread.showWaiting(entry, "Sending…");
   thread.toEnd();
   deliver();
+  return true;
 }
 
 /** Delivers what waits, one after the other. Nothing leaves the outbox before the server has it or has refused it for good. */
@@ -347,13 +354,10 @@ async function deliver() {
 }
 
 /** Milliseconds after which to try again, or 0 where it is settled. */
-async function deliverOne({ client_id, text }) {
+async function deliverOne({ client_id, text, files: attached = [] }) {
+  const said = { client_id, text, attachment_ids: attached.map(({ id }) => id) };
   try {
-    const { message, answer, limit } = await ask(
-      { do: "send", conversation, client_id, text },
-      `conversations/${conversation}/messages`,
-      { client_id, text },
-    );
+    const { message, answer, limit } = await ask({ do: "send", conversation, ...said }, `conversations/${conversation}/messages`, said);
     acknowledge(client_id);
     if (limit) composer.showLimit(limit);
     for (const each of transcript.add([message, answer].filter(Boolean))) showMessage(each);
@@ -369,6 +373,7 @@ async function deliverOne({ client_id, text }) {
     }
     acknowledge(client_id);
     composer?.giveBack(text);
+    files?.put(attached);
     showProblem(error.message);
     return 0;
   }
@@ -445,6 +450,9 @@ function begin() {
   const form = find("composer");
   if (form) room.dataset.live = "true";
   if (form) new Typing(form.querySelector("[data-text]"), (on) => connection.mention({ do: "typing", conversation, on }));
+  const headers = { Accept: "application/json", "X-Organization": organization, "X-CSRFToken": csrf };
+  const say = (sentence) => (find("said").textContent = sentence);
+  if (form) files = new Files(room, { key: `parley:files:${user}:${conversation}`, headers, say, refuse: showProblem });
   if (form) composer = new Composer(form, { draftKey: `parley:draft:${user}:${conversation}`, send, stop: stopLatest });
   find("stop-latest")?.addEventListener("click", stopLatest);
   room.addEventListener("click", (event) => {

@@ -18,8 +18,8 @@ export class Outbox {
     }
   }
 
-  add(text) {
-    const entry = { client_id: newId(), text, at: new Date().toISOString() };
+  add(text, files) {
+    const entry = { client_id: newId(), text, files, at: new Date().toISOString() };
     this.#write([...this.all(), entry]);
     return entry;
   }
@@ -34,7 +34,7 @@ export class Outbox {
 }
 
 /** A random UUID; `crypto.randomUUID` is missing where the page came over plain http from another machine. */
-function newId() {
+export function newId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;

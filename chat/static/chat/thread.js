@@ -3,6 +3,7 @@
 import { showTimes } from "../tenants/page.js";
 import { copy, dress } from "./code.js";
 import { showFeedback } from "./feedback.js";
+import { showFiles } from "./files.js";
 import { StreamedMarkdown } from "./markdown.js";
 import { isOnItsWay } from "./transcript.js";
 
@@ -92,6 +93,7 @@ export class Thread {
     this.#fresh.delete(message.id);
     if (message.role === "user") {
       if (view.text !== message.text) slot(element, "body").textContent = message.text;
+      showFiles(slot(element, "files"), message.attachments, this.#room);
     } else if (isOnItsWay(message)) {
       this.#showStream(view, message, before);
     } else if (view.stream || view.earlier || before.text !== message.text || before.status !== message.status) {
@@ -136,13 +138,14 @@ export class Thread {
   }
 
   /** Shows a question that the server has not acknowledged yet. */
-  showWaiting({ client_id: clientId, text, at }, words) {
+  showWaiting({ client_id: clientId, text, files, at }, words) {
     let element = this.#waiting.get(clientId);
     if (!element?.isConnected) {
       element = this.#blank("user");
       element.dataset.status = "sending";
       element.removeAttribute("id");
       slot(element, "body").textContent = text;
+      showFiles(slot(element, "files"), files, this.#room);
       slot(element, "author").textContent = "You";
       setTime(element, at);
       this.#list.append(element);
