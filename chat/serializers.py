@@ -12,6 +12,7 @@ from chat.choices import Audience, ConsultationType, ConversationStatus, ExportF
 from chat.search import QUERY_LIMIT
 from chat.services.errors import TextTooLong
 from chat.services.feedback import COMMENT_LIMIT
+from chat.structures import FIGURE_LIMIT
 from chat.transcripts import FORMAT, VERSION
 from config.api import PAGE_DEFAULT, PAGE_LIMIT, Flag, Id, Number, PageQuery, Query, Strict, Text, Word
 from tenants.choices import Role
@@ -124,6 +125,7 @@ FILE_MESSAGES_LIMIT = 10_000
 FILE_SOURCES_LIMIT = 200
 FILE_WORD_LIMIT = 200  # characters of a name, a model, a source
 FILE_SENTENCE_LIMIT = 2_000
+FILE_NAMES_LIMIT = 50  # of scores, data points, recommendations or insights of one answer
 NUMBER_LIMIT = 2**31 - 1
 FIRST_YEAR = 2000
 
@@ -148,8 +150,8 @@ class Moment(serializers.DateTimeField):
         return found
 
 
-class Fraction(serializers.FloatField):
-    """A number from 0 to 1, and only a number."""
+class Figure(serializers.FloatField):
+    """A number, and only a number."""
 
     def to_internal_value(self, data: Any) -> float:
         if isinstance(data, bool) or not isinstance(data, (int, float)):
@@ -194,6 +196,46 @@ class ErrorInFile(Strict):
     detail = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_SENTENCE_LIMIT)
 
 
+class ScoresInFile(serializers.DictField):
+    """Names and scores, 0 to 100."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(child=Figure(min_value=0, max_value=100), **kwargs)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        return super().to_internal_value(_named(data))
+
+
+class DataInFile(serializers.DictField):
+    """Names and what is said of them: text or a number."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        for value in (found := _named(data)).values():
+            if isinstance(value, str):
+                Text(max_length=FILE_SENTENCE_LIMIT, allow_blank=True).run_validation(value)
+            else:
+                Figure(min_value=-FIGURE_LIMIT, max_value=FIGURE_LIMIT).run_validation(value)
+        return found
+
+
+def _named(data: Any) -> dict[str, Any]:
+    """A dict whose names can be kept."""
+    if not isinstance(data, dict) or len(data) > FILE_NAMES_LIMIT:
+        raise serializers.ValidationError(f"Send an object with at most {FILE_NAMES_LIMIT} names.")
+    for name in data:
+        if not 0 < len(name.strip()) <= FILE_WORD_LIMIT or "\0" in name or name.startswith("$"):
+            raise serializers.ValidationError(f"Send names of up to {FILE_WORD_LIMIT} characters that do not begin with $.")
+    return data
+
+
+class StructureInFile(Strict):
+    analysis_type = Word(choices=ConsultationType.choices)
+    scores = ScoresInFile(required=False, default=dict)
+    recommendations = Each(child=Text(max_length=FILE_SENTENCE_LIMIT), required=False, default=list, max_length=FILE_NAMES_LIMIT)
+    insights = Each(child=Text(max_length=FILE_SENTENCE_LIMIT), required=False, default=list, max_length=FILE_NAMES_LIMIT)
+    data_points = DataInFile(required=False, default=dict)
+
+
 class MessageInFile(Strict):
     id = Id(required=False)
     seq = Number(required=False, min_value=1, max_value=NUMBER_LIMIT, help_text="Its place; an import goes by the order of the list.")
@@ -205,8 +247,9 @@ class MessageInFile(Strict):
     version = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_WORD_LIMIT)
     usage = UsageInFile(required=False, allow_null=True)
     finish_reason = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_WORD_LIMIT)
-    confidence = Fraction(required=False, allow_null=True, min_value=0, max_value=1)
+    confidence = Figure(required=False, allow_null=True, min_value=0, max_value=1)
     sources = Each(child=Text(max_length=FILE_WORD_LIMIT), required=False, max_length=FILE_SOURCES_LIMIT)
+    structured_data = StructureInFile(required=False, allow_null=True, help_text="The analysis beside an answer.")
     error = ErrorInFile(required=False, allow_null=True)
     attempt = Number(required=False, min_value=1, max_value=NUMBER_LIMIT)
     answer_to = Id(required=False, allow_null=True, help_text="The `id` of the question in this file that it answers.")
@@ -304,6 +347,20 @@ class MessageErrorAnswer(serializers.Serializer):
     detail = serializers.CharField(allow_null=True, help_text="A sentence for people.")
 
 
+class StructureAnswer(serializers.Serializer):
+    analysis_type = serializers.ChoiceField(choices=ConsultationType.choices)
+    scores = serializers.DictField(child=serializers.FloatField(), help_text="By name, 0 to 100.")
+    recommendations = serializers.ListField(child=serializers.CharField())
+    insights = serializers.ListField(child=serializers.CharField())
+    data_points = serializers.DictField(help_text="By name: text or a number.")
+
+
+class ReferencedEmployeeAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField(allow_null=True)
+    relevance = serializers.CharField(allow_null=True, help_text="Why they are named.")
+
+
 class MessageAnswer(serializers.Serializer):
     id = serializers.UUIDField()
     conversation = serializers.UUIDField()
@@ -320,6 +377,9 @@ class MessageAnswer(serializers.Serializer):
     finish_reason = serializers.CharField(allow_null=True)
     confidence = serializers.FloatField(allow_null=True)
     sources = serializers.ListField(child=serializers.CharField())
+    structured_data = StructureAnswer(allow_null=True, help_text="The analysis beside an answer; it follows the text a moment later.")
+    referenced_employees = ReferencedEmployeeAnswer(many=True, help_text="Whom of those discussed the answer names.")
+    follow_ups = serializers.ListField(child=serializers.CharField(), help_text="Questions that may come next.")
     attachments = serializers.ListField(child=serializers.DictField())
     feedback = FeedbackAnswer(allow_null=True)
     error = MessageErrorAnswer(allow_null=True)
@@ -382,3 +442,36 @@ class ShareAnswer(serializers.Serializer):
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
     revoked_at = serializers.DateTimeField(allow_null=True)
+
+
+class SubjectAnswer(serializers.Serializer):
+    """An employee as a model is told of them."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    job_title = serializers.CharField()
+    department = serializers.CharField()
+    traits = serializers.ListField(child=serializers.CharField())
+    patterns = serializers.ListField(child=serializers.CharField())
+    strengths = serializers.ListField(child=serializers.CharField())
+    development_areas = serializers.ListField(child=serializers.CharField())
+    training_needs = serializers.ListField(child=serializers.CharField())
+    compatibility = serializers.DictField(child=serializers.FloatField(), help_text="By name, 0 to 100.")
+    performance = serializers.DictField()
+    signs = serializers.DictField(child=serializers.CharField())
+    insights = serializers.ListField(child=serializers.CharField(), help_text="What this conversation found of them.")
+
+
+class MemoryAnswer(serializers.Serializer):
+    through = serializers.IntegerField(help_text="The place (`seq`) up to which it reaches.")
+    summary = serializers.CharField()
+    key_points = serializers.ListField(child=serializers.CharField())
+    decisions = serializers.ListField(child=serializers.CharField())
+    follow_up_items = serializers.ListField(child=serializers.CharField())
+    previous_queries = serializers.ListField(child=serializers.CharField())
+    updated_at = serializers.DateTimeField()
+
+
+class ContextAnswer(serializers.Serializer):
+    employees = SubjectAnswer(many=True, help_text="Those of its subjects whom you may see, as they are now.")
+    memory = MemoryAnswer(allow_null=True, help_text="Null where everything said still fits into the question to the model.")

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -26,6 +26,7 @@ from chat.choices import ON_THEIR_WAY, Audience, ConsultationType, ConversationS
 from chat.downloads import Download
 from chat.forms import (
     CHOICES,
+    CorrectForm,
     ExportForm,
     FeedbackForm,
     FilterForm,
@@ -46,7 +47,7 @@ from chat.forms import (
 from chat.realtime import limits
 from chat.records import ConversationRecord
 from chat.search import QUERY_LIMIT
-from chat.services import conversations, exports, feedback, imports, turns
+from chat.services import contexts, conversations, exports, feedback, imports, turns
 from chat.services import search as searching
 from chat.services import shares as links
 from chat.services.errors import ChatError, StoreAway
@@ -55,6 +56,7 @@ from tenants import access as people_access
 from tenants import roles, scoping
 from tenants import selectors as people_selectors
 from tenants.models import Membership
+from tenants.services import employees
 
 LIST_LIMIT = 30
 RECENT_LIMIT = 5
@@ -388,6 +390,7 @@ def _conversation_page(
         problem=problem,
         text=text,
         client_id=client_id or new_client_id(),
+        suggestion_id=new_client_id(),
         open_id=conversation.id,
         **_side(request, membership),
     )
@@ -424,6 +427,7 @@ def _blank(role: MessageRole) -> dict[str, Any]:
         "usage": None,
         "model": None,
         "feedback": None,
+        "structured_data": None,
         "versions": 1,
     }
 
@@ -521,6 +525,54 @@ def versions(request: HttpRequest, membership: Membership, *, conversation: UUID
         conversation=talk.as_json(),
         answer=answer.as_json(),
         versions_shown=[version.as_json() for version in selectors.versions(answer)],
+    )
+
+
+@require_safe
+@member_page
+def context(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    """What a model would be told now, with this member's rights."""
+    found = access.conversation_for(membership, conversation)
+    return _render(
+        request,
+        membership,
+        "chat/context.html",
+        here="conversation",
+        conversation=found.as_json(),
+        given=contexts.given(membership, found).as_json(),
+        may_correct=roles.may(membership, employees.UPDATE),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def correct(request: HttpRequest, membership: Membership, *, conversation: UUID, employee: UUID) -> HttpResponse:
+    """The part of an employee's record that a model is told of: shown, and posted, changed."""
+    found = access.conversation_for(membership, conversation)
+    if str(employee) not in found.subject_employee_ids:
+        raise people_access.NotFound
+    who = employees.find(membership, employee)
+    form = CorrectForm(request.POST or None, initial={name: getattr(who, name) for name in CorrectForm.base_fields})
+    status = 200
+    if request.method == "POST":
+        status = 400
+        if form.is_valid():
+            try:
+                employees.change(membership, who, **form.cleaned_data)
+            except ValidationError as error:
+                form.add_error(None, error.messages)
+            else:
+                messages.success(request, f"Corrected. From now on answers rest on it: {who.name}.")
+                return redirect("chat:context", membership.organization.slug, found.id)
+    return _render(
+        request,
+        membership,
+        "chat/correct.html",
+        here="conversation",
+        status=status,
+        conversation=found.as_json(),
+        employee=who,
+        form=form,
     )
 
 

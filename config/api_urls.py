@@ -22,6 +22,7 @@ urlpatterns = [
     path("conversations/<uuid:conversation_id>/archive", chat.Archive.as_view(), name="archive"),
     path("conversations/<uuid:conversation_id>/restore", chat.Restore.as_view(), name="restore"),
     path("conversations/<uuid:conversation_id>/export", chat.Export.as_view(), name="export"),
+    path("conversations/<uuid:conversation_id>/context", chat.Context.as_view(), name="context"),
     path("conversations/<uuid:conversation_id>/shares", chat.Shares.as_view(), name="shares"),
     path("conversations/<uuid:conversation_id>/shares/<uuid:share_id>", chat.Share.as_view(), name="share"),
     path("conversations/<uuid:conversation_id>/messages", chat.Messages.as_view(), name="messages"),
