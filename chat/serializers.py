@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chat.choices import Audience, ConsultationType, ConversationStatus, ExportFormat, Kind, MessageRole, MessageStatus, SubjectType
@@ -196,44 +197,32 @@ class ErrorInFile(Strict):
     detail = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_SENTENCE_LIMIT)
 
 
-class ScoresInFile(serializers.DictField):
-    """Names and scores, 0 to 100."""
-
-    def __init__(self, **kwargs) -> None:
-        super().__init__(child=Figure(min_value=0, max_value=100), **kwargs)
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        return super().to_internal_value(_named(data))
+@extend_schema_field({"oneOf": [{"type": "string"}, {"type": "number"}]})
+class FigureOrText(serializers.Field):
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str):
+            return Text(max_length=FILE_SENTENCE_LIMIT, allow_blank=True).run_validation(data)
+        return Figure(min_value=-FIGURE_LIMIT, max_value=FIGURE_LIMIT).run_validation(data)
 
 
-class DataInFile(serializers.DictField):
-    """Names and what is said of them: text or a number."""
+class NamesInFile(serializers.DictField):
+    """Names that can be kept, and what belongs to each."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        for value in (found := _named(data)).values():
-            if isinstance(value, str):
-                Text(max_length=FILE_SENTENCE_LIMIT, allow_blank=True).run_validation(value)
-            else:
-                Figure(min_value=-FIGURE_LIMIT, max_value=FIGURE_LIMIT).run_validation(value)
-        return found
-
-
-def _named(data: Any) -> dict[str, Any]:
-    """A dict whose names can be kept."""
-    if not isinstance(data, dict) or len(data) > FILE_NAMES_LIMIT:
-        raise serializers.ValidationError(f"Send an object with at most {FILE_NAMES_LIMIT} names.")
-    for name in data:
-        if not 0 < len(name.strip()) <= FILE_WORD_LIMIT or "\0" in name or name.startswith("$"):
-            raise serializers.ValidationError(f"Send names of up to {FILE_WORD_LIMIT} characters that do not begin with $.")
-    return data
+        if not isinstance(data, dict) or len(data) > FILE_NAMES_LIMIT:
+            raise serializers.ValidationError(f"Send an object with at most {FILE_NAMES_LIMIT} names.")
+        for name in data:
+            if not 0 < len(name.strip()) <= FILE_WORD_LIMIT or "\0" in name or name.startswith("$"):
+                raise serializers.ValidationError(f"Send names of up to {FILE_WORD_LIMIT} characters that do not begin with $.")
+        return super().to_internal_value(data)
 
 
 class StructureInFile(Strict):
     analysis_type = Word(choices=ConsultationType.choices)
-    scores = ScoresInFile(required=False, default=dict)
+    scores = NamesInFile(child=Figure(min_value=0, max_value=100), required=False, default=dict)
     recommendations = Each(child=Text(max_length=FILE_SENTENCE_LIMIT), required=False, default=list, max_length=FILE_NAMES_LIMIT)
     insights = Each(child=Text(max_length=FILE_SENTENCE_LIMIT), required=False, default=list, max_length=FILE_NAMES_LIMIT)
-    data_points = DataInFile(required=False, default=dict)
+    data_points = NamesInFile(child=FigureOrText(), required=False, default=dict)
 
 
 class MessageInFile(Strict):

@@ -191,8 +191,8 @@ def _checked(text: str, validator: Draft202012Validator) -> dict[str, Any]:
         found = orjson.loads(text[text.find("{") : text.rfind("}") + 1])
     except orjson.JSONDecodeError as problem:
         raise Misfit(f"It is no JSON: {problem}") from problem
-    if problem := best_match(validator.iter_errors(found)):
-        raise Misfit(f"{problem.json_path}: {problem.message}"[:PROBLEM_LIMIT])
+    if wrong := best_match(validator.iter_errors(found)):
+        raise Misfit(f"{wrong.json_path}: {wrong.message}"[:PROBLEM_LIMIT])
     return found
 
 

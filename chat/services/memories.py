@@ -209,9 +209,10 @@ def _employee(call: Call, subject: Subject, analysis: Analysis, *, now: datetime
 def _team(call: Call, subjects: Sequence[Subject], analysis: Analysis, *, now: datetime) -> UpdateOne:
     """The scores of pairs, where the consultation is about how people work together; high ones are synergies, low ones conflict areas."""
     pairs = analysis.scores if analysis.type == ConsultationType.TEAM_COMPATIBILITY else {}
+    dynamics = " ".join(analysis.insights)
     team = {
         TC.team_member_ids: [subject.id for subject in subjects],
-        TC.team_dynamics: " ".join(analysis.insights),
+        TC.team_dynamics: dynamics,
         TC.compatibility_matrix: pairs,
         TC.conflict_areas: [pair for pair, score in pairs.items() if score < CONFLICT],
         TC.synergies: [pair for pair, score in pairs.items() if score >= SYNERGY],
@@ -219,7 +220,7 @@ def _team(call: Call, subjects: Sequence[Subject], analysis: Analysis, *, now: d
     return UpdateOne(
         _of(call, ScopeType.TEAM, call.conversation_id),
         {
-            "$set": {X.team_context: team, X.token_count: prompts.tokens(team[TC.team_dynamics]), **_stamps(now)},
+            "$set": {X.team_context: team, X.token_count: prompts.tokens(dynamics), **_stamps(now)},
             "$setOnInsert": _new(now),
         },
         upsert=True,
