@@ -55,7 +55,7 @@ from config import loop, mongo
 from tenants import access as people_access
 from tenants import roles, scoping
 from tenants import selectors as people_selectors
-from tenants.models import Membership
+from tenants.models import Employee, Membership
 from tenants.services import employees
 
 LIST_LIMIT = 30
@@ -552,27 +552,28 @@ def correct(request: HttpRequest, membership: Membership, *, conversation: UUID,
     if str(employee) not in found.subject_employee_ids:
         raise people_access.NotFound
     who = employees.find(membership, employee)
-    form = CorrectForm(request.POST or None, initial={name: getattr(who, name) for name in CorrectForm.base_fields})
-    status = 200
-    if request.method == "POST":
-        status = 400
-        if form.is_valid():
-            try:
-                employees.change(membership, who, **form.cleaned_data)
-            except ValidationError as error:
-                form.add_error(None, error.messages)
-            else:
-                messages.success(request, f"Corrected. From now on answers rest on it: {who.name}.")
-                return redirect("chat:context", membership.organization.slug, found.id)
+    if request.method != "POST":
+        form = CorrectForm(initial={name: getattr(who, name) for name in CorrectForm.base_fields})
+        return _correct_page(request, membership, found, who, form)
+    form = CorrectForm(request.POST)
+    if form.is_valid():
+        said = {name: value for name, value in form.cleaned_data.items() if name in request.POST}
+        try:
+            employees.change(membership, who, **said)
+        except ValidationError as error:
+            form.add_error(None, error.messages)
+        else:
+            messages.success(request, f"Corrected. From now on answers rest on it: {who.name}.")
+            return redirect("chat:context", membership.organization.slug, found.id)
+    return _correct_page(request, membership, found, who, form, status=400)
+
+
+def _correct_page(
+    request: HttpRequest, membership: Membership, conversation: ConversationRecord, who: Employee, form: CorrectForm, *, status: int = 200
+) -> HttpResponse:
+    shown = conversation.as_json()
     return _render(
-        request,
-        membership,
-        "chat/correct.html",
-        here="conversation",
-        status=status,
-        conversation=found.as_json(),
-        employee=who,
-        form=form,
+        request, membership, "chat/correct.html", here="conversation", status=status, conversation=shown, employee=who, form=form
     )
 
 

@@ -58,6 +58,8 @@ def test_it_is_corrected_in_the_record_and_the_next_question_carries_it(olive, c
     with scoping.tenant(cast.acme):
         [subject] = contexts.given(cast.olive.membership, consultation).subjects
     assert subject.strengths == ("listening", "selling, too")
+    olive.post(address(consultation, f"context/{erik.pk}/"), {"training_needs": ""})
+    assert (recorded(cast).training_needs, recorded(cast).job_title) == ([], "Lead"), "What is left out stays."
     assert "Corrected." in olive.get(response["Location"]).content.decode()
 
 
