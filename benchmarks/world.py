@@ -198,7 +198,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "READY_FILE": str(folder / "worker-ready"),
         "ROLE_LIMITS": "false",
         "OFFLINE_WORDS_PER_SECOND": "0",
-        "AI_TITLES": "false",  # as the peers are measured: without what is not the answer
+        **dict.fromkeys(("AI_TITLES", "AI_ANALYSES", "AI_MEMORY"), "false"),  # as the peers are measured: without what is not the answer
     }
 
 

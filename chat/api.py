@@ -19,6 +19,7 @@ from chat.realtime.limits import Left
 from chat.records import ConversationRecord
 from chat.serializers import (
     AttachmentAnswer,
+    ContextAnswer,
     ConversationAnswer,
     ConversationChange,
     ConversationFile,
@@ -49,7 +50,7 @@ from chat.serializers import (
 from chat.serializers import (
     Pin as PinBody,
 )
-from chat.services import attachments, conversations, exports, feedback, imports, reading, search, shares, turns
+from chat.services import attachments, contexts, conversations, exports, feedback, imports, reading, search, shares, turns
 from chat.uploads import UploadParser
 from config import json
 from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
@@ -202,6 +203,17 @@ class Export(Endpoint):
     def get(self, call: Call, conversation_id: UUID) -> Any:
         conversation = access.conversation_for(call.membership, conversation_id)
         return Download(exports.export(call.membership, conversation, format=ExportFormat(call.query["format"])))
+
+
+class Context(Endpoint):
+    @operation(
+        summary="What a model would be told now of whom a conversation is about, with my rights, and what it remembers",
+        answer=ContextAnswer,
+        tags=["conversations"],
+    )
+    def get(self, call: Call, conversation_id: UUID) -> Any:
+        """Employees are corrected by `PATCH employees/{id}`."""
+        return contexts.given(call.membership, access.conversation_for(call.membership, conversation_id)).as_json()
 
 
 class Import(Endpoint):

@@ -75,6 +75,15 @@ class RevisionReason(TextChoices):
     REGENERATED = "regenerated", "Written again"
 
 
+class ScopeType(TextChoices):
+    """What a conversation remembers something of (S0-50)."""
+
+    CONVERSATION = "conversation", "Conversation"
+    EMPLOYEE = "employee", "Employee"
+    TEAM = "team", "Team"
+    DEPARTMENT = "department", "Department"
+
+
 class Audience(TextChoices):
     """Who may open a link to a copy of a conversation."""
 

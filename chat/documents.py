@@ -33,6 +33,7 @@ from chat.choices import (
     MessageStatus,
     PresenceStatus,
     RevisionReason,
+    ScopeType,
     SessionStatus,
     SubjectType,
 )
@@ -255,6 +256,7 @@ class Message(TenantDocument):
     referenced_employees = EmbeddedDocumentListField(ReferencedEmployee, db_field="referencedEmployees")
     referenced_reports = EmbeddedDocumentListField(ReferencedReport, db_field="referencedReports")
     structured_data = EmbeddedDocumentField(StructuredData, db_field="structuredData", null=True)
+    follow_ups = ListField(StringField(), db_field="followUps")  # questions that may come next
 
     status = StringField(choices=MessageStatus.values, required=True)
     error_details = EmbeddedDocumentField(ErrorDetails, db_field="errorDetails", null=True)
@@ -335,6 +337,7 @@ class MessageRevision(TenantDocument):
     referenced_employees = EmbeddedDocumentListField(ReferencedEmployee, db_field="referencedEmployees")
     referenced_reports = EmbeddedDocumentListField(ReferencedReport, db_field="referencedReports")
     structured_data = EmbeddedDocumentField(StructuredData, db_field="structuredData", null=True)
+    follow_ups = ListField(StringField(), db_field="followUps")
     feedback = EmbeddedDocumentField(Feedback, null=True)
     updated_at = DateTimeField(db_field="updatedAt", required=True)
 
@@ -517,5 +520,116 @@ class Attachment(TenantDocument):
                 "unique": True,
                 "partialFilterExpression": {"clientId": {"$type": "string"}},
             },
+        ],
+    }
+
+
+class CompatibilityScores(EmbeddedDocument):
+    """S0-53; 0 to 100."""
+
+    job_role = FloatField(db_field="jobRole", null=True)
+    department = FloatField(null=True)
+    company = FloatField(null=True)
+    industry = FloatField(null=True)
+
+
+class AstrologyData(EmbeddedDocument):
+    """S0-54."""
+
+    sun_sign = StringField(db_field="sunSign", null=True)
+    moon_sign = StringField(db_field="moonSign", null=True)
+    rising_sign = StringField(db_field="risingSign", null=True)
+    harmonic_code = StringField(db_field="harmonicCode", null=True)
+    last_harmonic_update = DateTimeField(db_field="lastHarmonicUpdate", null=True)
+
+
+class EmployeeContext(EmbeddedDocument):
+    """What a model was given of an employee when it last analyzed them, and what it found (S0-51…56)."""
+
+    employee_id = StringField(db_field="employeeId", required=True)
+    employee_name = StringField(db_field="employeeName")
+    personality_traits = ListField(StringField(), db_field="personalityTraits")
+    behavioral_patterns = ListField(StringField(), db_field="behavioralPatterns")
+    compatibility_scores = EmbeddedDocumentField(CompatibilityScores, db_field="compatibilityScores")
+    astrology_data = EmbeddedDocumentField(AstrologyData, db_field="astrologyData")
+    recent_insights = ListField(StringField(), db_field="recentInsights")
+    discussion_topics = ListField(StringField(), db_field="discussionTopics")
+    performance_indicators = MapField(DynamicField(), db_field="performanceIndicators")
+    training_needs = ListField(StringField(), db_field="trainingNeeds")
+    strengths = ListField(StringField())
+    development_areas = ListField(StringField(), db_field="developmentAreas")
+
+
+class TeamContext(EmbeddedDocument):
+    """S0-57."""
+
+    team_member_ids = ListField(StringField(), db_field="teamMemberIds")
+    team_dynamics = StringField(db_field="teamDynamics")
+    compatibility_matrix = MapField(FloatField(), db_field="compatibilityMatrix")
+    conflict_areas = ListField(StringField(), db_field="conflictAreas")
+    synergies = ListField(StringField())
+
+
+class ConversationMemory(EmbeddedDocument):
+    """S0-58."""
+
+    key_points = ListField(StringField(), db_field="keyPoints")
+    decisions = ListField(StringField())
+    follow_up_items = ListField(StringField(), db_field="followUpItems")
+    previous_queries = ListField(StringField(), db_field="previousQueries")
+    context_window = StringField(db_field="contextWindow")
+
+
+class ReportReference(EmbeddedDocument):
+    """S0-59."""
+
+    report_id = StringField(db_field="reportId", required=True)
+    report_type = StringField(db_field="reportType")
+    last_accessed = DateTimeField(db_field="lastAccessed")
+    key_findings = ListField(StringField(), db_field="keyFindings")
+
+
+class Context(TenantDocument):
+    """What a conversation remembers, of itself and of whom it is about (S0-49…61). It goes by itself when nobody has used it for long."""
+
+    context_id = StringField(db_field="contextId", required=True)
+    conversation_id = StringField(db_field="conversationId", required=True)
+    scope_type = StringField(db_field="scopeType", choices=ScopeType.values, required=True)
+    scope_reference = StringField(db_field="scopeReference", required=True)  # a conversation's, an employee's or a department's id
+    employee_context = EmbeddedDocumentField(EmployeeContext, db_field="employeeContext", null=True)
+    team_context = EmbeddedDocumentField(TeamContext, db_field="teamContext", null=True)
+    conversation_memory = EmbeddedDocumentField(ConversationMemory, db_field="conversationMemory", null=True)
+    report_references = EmbeddedDocumentListField(ReportReference, db_field="reportReferences")
+
+    # Of a conversation's memory: the place up to which it reaches, and that of the answer after which a model was last asked for it.
+    through = IntField(min_value=0, null=True)
+    asked_at = IntField(db_field="askedAt", min_value=0, null=True)
+
+    token_count = IntField(db_field="tokenCount", default=0)  # about
+    last_updated = DateTimeField(db_field="lastUpdated", required=True)
+    expires_at = DateTimeField(db_field="expiresAt", required=True)
+    created_at = DateTimeField(db_field="createdAt", required=True)
+    updated_at = DateTimeField(db_field="updatedAt", required=True)
+
+    meta = {
+        "collection": "chat_contexts",
+        "auto_create_index": False,
+        "indexes": [
+            # One context by its id (S0-62).
+            {"name": "contextId_1", "fields": ["context_id"], "unique": True},
+            # What a conversation remembers, read beside its history; each thing once.
+            {
+                "name": "remembered_once",
+                "fields": ["organization_id", "conversation_id", "scope_type", "scope_reference"],
+                "unique": True,
+            },
+            # A conversation's contexts (S0-63).
+            {"name": "conversationId_1", "fields": ["conversation_id"]},
+            # Where an employee was discussed (S0-64).
+            {"name": "employeeContext.employeeId_1", "fields": ["employee_context.employee_id"], "sparse": True},
+            # What MongoDB removes by itself (S0-65).
+            {"name": "expiresAt_1", "fields": ["expires_at"], "expireAfterSeconds": 0},
+            # Everything remembered of one employee or team (S0-66).
+            {"name": "scopeType_1_scopeReference_1", "fields": ["scope_type", "scope_reference"]},
         ],
     }

@@ -291,3 +291,75 @@ class SearchForm(forms.Form):
 
 class FindForm(forms.Form):
     find = forms.CharField(max_length=100, required=False)
+
+
+WORDS_LIMIT, WORD_LIMIT = 50, 200
+SCORE_LIMIT = 100
+FIGURE_NAME_LIMIT, FIGURE_LIMIT = 100, 1e15
+
+
+class LinesField(forms.CharField):
+    """A short list of short texts, one a line."""
+
+    widget = forms.Textarea(attrs={"rows": 3})
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(required=False, max_length=WORDS_LIMIT * WORD_LIMIT, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, (list, tuple)) else value
+
+    def clean(self, value: Any) -> list[str]:
+        lines = [line for line in (" ".join(line.split()) for line in super().clean(value).splitlines()) if line]
+        if len(lines) > WORDS_LIMIT or any(len(line) > WORD_LIMIT for line in lines):
+            raise forms.ValidationError(f"Write at most {WORDS_LIMIT} lines of up to {WORD_LIMIT} characters.")
+        return lines
+
+
+class FiguresField(forms.CharField):
+    """Names and figures, one a line: `goals reached: 92`."""
+
+    widget = forms.Textarea(attrs={"rows": 3})
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(required=False, max_length=WORDS_LIMIT * WORD_LIMIT, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(f"{name}: {figure}" for name, figure in value.items()) if isinstance(value, dict) else value
+
+    def clean(self, value: Any) -> dict[str, float]:
+        found = dict[str, float]()
+        for line in filter(str.strip, super().clean(value).splitlines()):
+            name, _, figure = (part.strip() for part in line.rpartition(":"))
+            try:
+                number = float(figure)
+            except ValueError:
+                number = FIGURE_LIMIT
+            if not 0 < len(name) <= FIGURE_NAME_LIMIT or not abs(number) < FIGURE_LIMIT:
+                raise forms.ValidationError(
+                    f"Write a name, a colon and a figure on each line: goals reached: 92. This is none: {line[:100]}"
+                )
+            found[name] = int(number) if number.is_integer() else number
+        if len(found) > WORDS_LIMIT:
+            raise forms.ValidationError(f"Write at most {WORDS_LIMIT} lines.")
+        return found
+
+
+def _score(label: str) -> forms.DecimalField:
+    return forms.DecimalField(label=label, required=False, min_value=0, max_value=SCORE_LIMIT, max_digits=5, decimal_places=2)
+
+
+class CorrectForm(forms.Form):
+    """What a model is told of an employee, to be corrected in the employee's record; the names are the record's."""
+
+    job_title = forms.CharField(max_length=200, required=False)
+    personality_traits = LinesField(label="Personality")
+    behavioral_patterns = LinesField(label="Behavior")
+    strengths = LinesField()
+    development_areas = LinesField(label="To develop")
+    training_needs = LinesField()
+    performance_indicators = FiguresField(label="Performance")
+    compatibility_job_role = _score("Compatibility with the job role, 0 to 100")
+    compatibility_department = _score("Compatibility with the department, 0 to 100")
+    compatibility_company = _score("Compatibility with the company, 0 to 100")
+    compatibility_industry = _score("Compatibility with the industry, 0 to 100")

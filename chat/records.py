@@ -43,6 +43,7 @@ class ConversationRecord:
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
+    remembers: bool = False  # more than its newest messages: there is a memory
 
     @classmethod
     def read(cls, raw: Any) -> "ConversationRecord":
@@ -69,6 +70,7 @@ class ConversationRecord:
             created_at=raw["createdAt"],
             updated_at=raw["updatedAt"],
             archived_at=raw.get("archivedAt"),
+            remembers=bool(raw.get("contextSummary")),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -175,6 +177,9 @@ class MessageRecord:
     confidence: float | None = None
     sources: tuple[str, ...] = ()
     attachments: tuple[AttachmentRecord, ...] = ()
+    structured_data: dict[str, Any] | None = None
+    referenced_employees: tuple[dict[str, str], ...] = ()
+    follow_ups: tuple[str, ...] = ()
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost: str | None = None
@@ -216,6 +221,9 @@ class MessageRecord:
             confidence=metadata.get("confidenceScore"),
             sources=tuple(metadata.get("sources", ())),
             attachments=tuple(AttachmentRecord.read(attached) for attached in raw.get("attachments", ())),
+            structured_data=raw.get("structuredData"),
+            referenced_employees=tuple(raw.get("referencedEmployees") or ()),
+            follow_ups=tuple(raw.get("followUps") or ()),
             input_tokens=metadata.get("inputTokens"),
             output_tokens=metadata.get("outputTokens"),
             cost=None if cost is None else str(cost),
@@ -260,6 +268,12 @@ class MessageRecord:
             "finish_reason": self.finish_reason,
             "confidence": self.confidence,
             "sources": list(self.sources),
+            "structured_data": self._structure_as_json(),
+            "referenced_employees": [
+                {"id": one["employeeId"], "name": one.get("employeeName"), "relevance": one.get("relevance")}
+                for one in self.referenced_employees
+            ],
+            "follow_ups": list(self.follow_ups),
             "attachments": [attached.as_json() for attached in self.attachments],
             "feedback": self._feedback_as_json(),
             "error": error,
@@ -269,6 +283,18 @@ class MessageRecord:
             "client_id": self.client_id,
             "created_at": as_time(self.created_at),
             "edited_at": as_time(self.edited_at),
+        }
+
+    def _structure_as_json(self) -> dict[str, Any] | None:
+        """The analysis beside the text; None where there is none."""
+        if not (kept := self.structured_data):
+            return None
+        return {
+            "analysis_type": kept.get("analysisType"),
+            "scores": kept.get("scores", {}),
+            "recommendations": kept.get("recommendations", []),
+            "insights": kept.get("insights", []),
+            "data_points": kept.get("dataPoints", {}),
         }
 
     def _feedback_as_json(self) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chat.choices import (
@@ -25,6 +26,7 @@ from chat.search import QUERY_LIMIT
 from chat.services.attachments import FILE_LIMIT, FILES_LIMIT, TYPES
 from chat.services.errors import TextTooLong
 from chat.services.feedback import COMMENT_LIMIT
+from chat.structures import FIGURE_LIMIT
 from chat.transcripts import FORMAT, VERSION
 from config.api import PAGE_DEFAULT, PAGE_LIMIT, Flag, Id, Number, PageQuery, Query, Strict, Text, Word
 from tenants.choices import Role
@@ -162,6 +164,7 @@ FILE_MESSAGES_LIMIT = 10_000
 FILE_SOURCES_LIMIT = 200
 FILE_WORD_LIMIT = 200  # characters of a name, a model, a source
 FILE_SENTENCE_LIMIT = 2_000
+FILE_NAMES_LIMIT = 50  # of scores, data points, recommendations or insights of one answer
 NUMBER_LIMIT = 2**31 - 1
 FIRST_YEAR = 2000
 
@@ -186,8 +189,8 @@ class Moment(serializers.DateTimeField):
         return found
 
 
-class Fraction(serializers.FloatField):
-    """A number from 0 to 1, and only a number."""
+class Figure(serializers.FloatField):
+    """A number, and only a number."""
 
     def to_internal_value(self, data: Any) -> float:
         if isinstance(data, bool) or not isinstance(data, (int, float)):
@@ -238,6 +241,34 @@ class ErrorInFile(Strict):
     detail = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_SENTENCE_LIMIT)
 
 
+@extend_schema_field({"oneOf": [{"type": "string"}, {"type": "number"}]})
+class FigureOrText(serializers.Field):
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str):
+            return Text(max_length=FILE_SENTENCE_LIMIT, allow_blank=True).run_validation(data)
+        return Figure(min_value=-FIGURE_LIMIT, max_value=FIGURE_LIMIT).run_validation(data)
+
+
+class NamesInFile(serializers.DictField):
+    """Names that can be kept, and what belongs to each."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict) or len(data) > FILE_NAMES_LIMIT:
+            raise serializers.ValidationError(f"Send an object with at most {FILE_NAMES_LIMIT} names.")
+        for name in data:
+            if not 0 < len(name.strip()) <= FILE_WORD_LIMIT or "\0" in name or name.startswith("$"):
+                raise serializers.ValidationError(f"Send names of up to {FILE_WORD_LIMIT} characters that do not begin with $.")
+        return super().to_internal_value(data)
+
+
+class StructureInFile(Strict):
+    analysis_type = Word(choices=ConsultationType.choices)
+    scores = NamesInFile(child=Figure(min_value=0, max_value=100), required=False, default=dict)
+    recommendations = Each(child=Text(max_length=FILE_SENTENCE_LIMIT), required=False, default=list, max_length=FILE_NAMES_LIMIT)
+    insights = Each(child=Text(max_length=FILE_SENTENCE_LIMIT), required=False, default=list, max_length=FILE_NAMES_LIMIT)
+    data_points = NamesInFile(child=FigureOrText(), required=False, default=dict)
+
+
 class MessageInFile(Strict):
     id = Id(required=False)
     seq = Number(required=False, min_value=1, max_value=NUMBER_LIMIT, help_text="Its place; an import goes by the order of the list.")
@@ -249,11 +280,12 @@ class MessageInFile(Strict):
     version = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_WORD_LIMIT)
     usage = UsageInFile(required=False, allow_null=True)
     finish_reason = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_WORD_LIMIT)
-    confidence = Fraction(required=False, allow_null=True, min_value=0, max_value=1)
+    confidence = Figure(required=False, allow_null=True, min_value=0, max_value=1)
     sources = Each(child=Text(max_length=FILE_WORD_LIMIT), required=False, max_length=FILE_SOURCES_LIMIT)
     attachments = Each(
         child=AttachmentInFile(), required=False, max_length=FILES_LIMIT, help_text="What came with it; an import leaves them out."
     )
+    structured_data = StructureInFile(required=False, allow_null=True, help_text="The analysis beside an answer.")
     error = ErrorInFile(required=False, allow_null=True)
     attempt = Number(required=False, min_value=1, max_value=NUMBER_LIMIT)
     answer_to = Id(required=False, allow_null=True, help_text="The `id` of the question in this file that it answers.")
@@ -366,6 +398,20 @@ class AttachmentAnswer(serializers.Serializer):
     height = serializers.IntegerField(allow_null=True)
 
 
+class StructureAnswer(serializers.Serializer):
+    analysis_type = serializers.ChoiceField(choices=ConsultationType.choices)
+    scores = serializers.DictField(child=serializers.FloatField(), help_text="By name, 0 to 100.")
+    recommendations = serializers.ListField(child=serializers.CharField())
+    insights = serializers.ListField(child=serializers.CharField())
+    data_points = serializers.DictField(help_text="By name: text or a number.")
+
+
+class ReferencedEmployeeAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField(allow_null=True)
+    relevance = serializers.CharField(allow_null=True, help_text="Why they are named.")
+
+
 class MessageAnswer(serializers.Serializer):
     id = serializers.UUIDField()
     conversation = serializers.UUIDField()
@@ -382,6 +428,9 @@ class MessageAnswer(serializers.Serializer):
     finish_reason = serializers.CharField(allow_null=True)
     confidence = serializers.FloatField(allow_null=True)
     sources = serializers.ListField(child=serializers.CharField())
+    structured_data = StructureAnswer(allow_null=True, help_text="The analysis beside an answer; it follows the text a moment later.")
+    referenced_employees = ReferencedEmployeeAnswer(many=True, help_text="Whom of those discussed the answer names.")
+    follow_ups = serializers.ListField(child=serializers.CharField(), help_text="Questions that may come next.")
     attachments = AttachmentAnswer(many=True)
     feedback = FeedbackAnswer(allow_null=True)
     error = MessageErrorAnswer(allow_null=True)
@@ -488,3 +537,36 @@ class SessionAnswer(serializers.Serializer):
     last_activity = serializers.DateTimeField()
     disconnected_at = serializers.DateTimeField(allow_null=True)
     seconds = serializers.IntegerField(allow_null=True, help_text="How long it was open; null while it is.")
+
+
+class SubjectAnswer(serializers.Serializer):
+    """An employee as a model is told of them."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    job_title = serializers.CharField()
+    department = serializers.CharField()
+    traits = serializers.ListField(child=serializers.CharField())
+    patterns = serializers.ListField(child=serializers.CharField())
+    strengths = serializers.ListField(child=serializers.CharField())
+    development_areas = serializers.ListField(child=serializers.CharField())
+    training_needs = serializers.ListField(child=serializers.CharField())
+    compatibility = serializers.DictField(child=serializers.FloatField(), help_text="By name, 0 to 100.")
+    performance = serializers.DictField()
+    signs = serializers.DictField(child=serializers.CharField())
+    insights = serializers.ListField(child=serializers.CharField(), help_text="What this conversation found of them.")
+
+
+class MemoryAnswer(serializers.Serializer):
+    through = serializers.IntegerField(help_text="The place (`seq`) up to which it reaches.")
+    summary = serializers.CharField()
+    key_points = serializers.ListField(child=serializers.CharField())
+    decisions = serializers.ListField(child=serializers.CharField())
+    follow_up_items = serializers.ListField(child=serializers.CharField())
+    previous_queries = serializers.ListField(child=serializers.CharField())
+    updated_at = serializers.DateTimeField()
+
+
+class ContextAnswer(serializers.Serializer):
+    employees = SubjectAnswer(many=True, help_text="Those of its subjects whom you may see, as they are now.")
+    memory = MemoryAnswer(allow_null=True, help_text="Null where everything said still fits into the question to the model.")

@@ -7,7 +7,7 @@ The JSON is one object, documented as `ConversationFile` in the API's schema:
     {"format": "parley-conversation", "version": 1, "exported_at": time,
      "conversation": {id, kind, type, title, subject_employee_ids, subject_type, created_at, last_message_at},
      "messages": [{id, seq, role, author, text, status, model, version, usage, finish_reason, confidence, sources, attachments,
-                   error, attempt, answer_to, created_at, edited_at}, …]}
+                   structured_data, error, attempt, answer_to, created_at, edited_at}, …]}
 
 Times are UTC (those of messages come without saying so), costs are decimal strings in US dollars. Both writers take messages in
 batches and give a part for each, so that a file of any length passes through little memory.
@@ -41,7 +41,7 @@ def _where_known(field: str, shape: dict[str, Any]) -> dict[str, Any]:
     return {"$cond": [{"$eq": [_known(field), None]}, None, shape]}
 
 
-_METADATA, _ERROR = M.ai_response_metadata, M.error_details
+_METADATA, _ERROR, _STRUCTURE = M.ai_response_metadata, M.error_details, M.structured_data
 # What of a message enters a file, shaped by MongoDB: made in Python, it would take longer than all the rest.
 PROJECTION = {
     "_id": 0,
@@ -76,6 +76,16 @@ PROJECTION = {
             "in": {"name": "$$this.fileName", "type": "$$this.fileType", "size": "$$this.fileSize"},
         }
     },
+    "structured_data": _where_known(
+        f"{_STRUCTURE}.analysisType",
+        {
+            "analysis_type": f"${_STRUCTURE}.analysisType",
+            "scores": _known(f"{_STRUCTURE}.scores", {}),
+            "recommendations": _known(f"{_STRUCTURE}.recommendations", []),
+            "insights": _known(f"{_STRUCTURE}.insights", []),
+            "data_points": _known(f"{_STRUCTURE}.dataPoints", {}),
+        },
+    ),
     "error": _where_known(_ERROR, {"code": _known(f"{_ERROR}.errorCode"), "detail": _known(f"{_ERROR}.errorMessage")}),
     "attempt": _known(M.attempt, 1),
     "answer_to": _known(M.answer_to),
@@ -153,9 +163,27 @@ def _section(message: dict[str, Any]) -> str:
     if message["text"]:
         parts.append("\n> " + _LINE_END.sub(r"\1> ", message["text"]) + "\n")
     parts += [f"\n*Attached: {_plain(file['name'])} ({_plain(file['type'])}, {file['size']:,} bytes)*\n" for file in message["attachments"]]
+    if structure := message.get("structured_data"):
+        parts += _analysis(structure)
     if foot := _foot(message):
         parts.append(f"\n*{foot}*\n")
     return "".join(parts)
+
+
+def _analysis(structure: dict[str, Any]) -> Iterator[str]:
+    """The structured part of an answer, as lists."""
+    scores = [f"{_plain(name)}: {score:g} of 100" for name, score in structure["scores"].items()]
+    data = [
+        f"{_plain(name)}: {_plain(value) if isinstance(value, str) else f'{value:g}'}" for name, value in structure["data_points"].items()
+    ]
+    for label, lines in (
+        ("Scores", scores),
+        ("Recommendations", [_plain(text) for text in structure["recommendations"]]),
+        ("Insights", [_plain(text) for text in structure["insights"]]),
+        ("Data", data),
+    ):
+        if lines:
+            yield f"\n**{label}**\n\n" + "".join(f"- {line}\n" for line in lines)
 
 
 def _foot(message: dict[str, Any]) -> str:

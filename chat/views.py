@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -29,6 +29,7 @@ from chat.downloads import Download, Picture
 from chat.forms import (
     CHOICES,
     AskForm,
+    CorrectForm,
     ExportForm,
     FeedbackForm,
     FilterForm,
@@ -48,7 +49,7 @@ from chat.forms import (
 from chat.realtime import limits
 from chat.records import ConversationRecord, MessageRecord
 from chat.search import QUERY_LIMIT
-from chat.services import attachments, conversations, exports, feedback, imports, reading, turns
+from chat.services import attachments, contexts, conversations, exports, feedback, imports, reading, turns
 from chat.services import search as searching
 from chat.services import shares as links
 from chat.services.errors import ChatError, StoreAway
@@ -56,7 +57,8 @@ from config import loop, mongo
 from tenants import access as people_access
 from tenants import roles, scoping
 from tenants import selectors as people_selectors
-from tenants.models import Membership
+from tenants.models import Employee, Membership
+from tenants.services import employees
 
 LIST_LIMIT = 30
 RECENT_LIMIT = 5
@@ -406,6 +408,7 @@ def _conversation_page(
         problem=problem,
         text=text,
         client_id=client_id or new_client_id(),
+        suggestion_id=new_client_id(),
         open_id=conversation.id,
         **_side(membership, conversation),
     )
@@ -451,6 +454,7 @@ def _blank(role: MessageRole) -> dict[str, Any]:
         "model": None,
         "attachments": [],
         "feedback": None,
+        "structured_data": None,
         "versions": 1,
     }
 
@@ -578,6 +582,55 @@ def versions(request: HttpRequest, membership: Membership, *, conversation: UUID
         conversation=talk.as_json(),
         answer=answer.as_json(),
         versions_shown=[version.as_json() for version in selectors.versions(answer)],
+    )
+
+
+@require_safe
+@member_page
+def context(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    """What a model would be told now, with this member's rights."""
+    found = access.conversation_for(membership, conversation)
+    return _render(
+        request,
+        membership,
+        "chat/context.html",
+        here="conversation",
+        conversation=found.as_json(),
+        given=contexts.given(membership, found).as_json(),
+        may_correct=roles.may(membership, employees.UPDATE),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def correct(request: HttpRequest, membership: Membership, *, conversation: UUID, employee: UUID) -> HttpResponse:
+    """The part of an employee's record that a model is told of: shown, and posted, changed."""
+    found = access.conversation_for(membership, conversation)
+    if str(employee) not in found.subject_employee_ids:
+        raise people_access.NotFound
+    who = employees.find(membership, employee)
+    if request.method != "POST":
+        form = CorrectForm(initial={name: getattr(who, name) for name in CorrectForm.base_fields})
+        return _correct_page(request, membership, found, who, form)
+    form = CorrectForm(request.POST)
+    if form.is_valid():
+        said = {name: value for name, value in form.cleaned_data.items() if name in request.POST}
+        try:
+            employees.change(membership, who, **said)
+        except ValidationError as error:
+            form.add_error(None, error.messages)
+        else:
+            messages.success(request, f"Corrected. From now on answers rest on it: {who.name}.")
+            return redirect("chat:context", membership.organization.slug, found.id)
+    return _correct_page(request, membership, found, who, form, status=400)
+
+
+def _correct_page(
+    request: HttpRequest, membership: Membership, conversation: ConversationRecord, who: Employee, form: CorrectForm, *, status: int = 200
+) -> HttpResponse:
+    shown = conversation.as_json()
+    return _render(
+        request, membership, "chat/correct.html", here="conversation", status=status, conversation=shown, employee=who, form=form
     )
 
 

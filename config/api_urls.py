@@ -24,6 +24,7 @@ urlpatterns = [
     path("conversations/<uuid:conversation_id>/read", chat.Read.as_view(), name="read"),
     path("conversations/<uuid:conversation_id>/presence", chat.Presence.as_view(), name="presence"),
     path("conversations/<uuid:conversation_id>/export", chat.Export.as_view(), name="export"),
+    path("conversations/<uuid:conversation_id>/context", chat.Context.as_view(), name="context"),
     path("conversations/<uuid:conversation_id>/shares", chat.Shares.as_view(), name="shares"),
     path("conversations/<uuid:conversation_id>/shares/<uuid:share_id>", chat.Share.as_view(), name="share"),
     path("conversations/<uuid:conversation_id>/messages", chat.Messages.as_view(), name="messages"),

@@ -37,7 +37,8 @@ def _field(field: Any) -> dict[str, Any]:
     if isinstance(field, fields.EmbeddedDocumentField):
         return _nullable(_object(field.document_type), field)
     if isinstance(field, fields.MapField):
-        return _nullable({"bsonType": "object"}, field)
+        inner = _field(field.field)
+        return _nullable({"bsonType": "object", "additionalProperties": inner} if inner else {"bsonType": "object"}, field)
     if isinstance(field, fields.DictField):
         return _nullable({"bsonType": "object"}, field)
     if isinstance(field, fields.ListField):

@@ -32,7 +32,8 @@ def pytest_unconfigure(config) -> None:
 
 
 os.environ.setdefault("DEBUG", "1")
-os.environ["AI_TITLES"] = "false"  # tests count the calls to providers; those of titles switch them on
+for _name in ("AI_TITLES", "AI_ANALYSES", "AI_MEMORY"):
+    os.environ[_name] = "false"  # tests count the calls to providers; those of titles switch them on, and so on
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 for _name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "EMAIL_URL"):
     os.environ.pop(_name, None)

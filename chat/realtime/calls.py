@@ -37,6 +37,7 @@ class Call:
     title: str  # of the conversation, as it was then
     subject_employee_ids: tuple[str, ...]
     unheard_of: bool = False
+    remembers: bool = False  # the conversation has a memory, to be read beside its history
 
     @classmethod
     def to(cls, answer: MessageRecord, conversation: ConversationRecord, *, unheard_of: bool = False) -> "Call":
@@ -53,6 +54,7 @@ class Call:
             title=conversation.title,
             subject_employee_ids=conversation.subject_employee_ids,
             unheard_of=unheard_of,
+            remembers=conversation.remembers,
         )
 
 

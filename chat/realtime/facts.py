@@ -13,9 +13,8 @@ import orjson
 from chat.realtime import keys
 from chat.realtime.calls import Call
 from config import redis
+from integrations.providers.base import about_tokens
 from tenants import changes
-
-CHARACTERS_PER_TOKEN = 4
 
 
 async def kept(call: Call) -> list[dict[str, Any]] | None:
@@ -46,7 +45,7 @@ async def keep(call: Call, facts: Sequence[Any], *, messages: Sequence[str], rea
         "recentMessages": messages,
         "reportReferences": [],
         "lastUpdated": read_at,
-        "tokenCount": len(data) // CHARACTERS_PER_TOKEN,
+        "tokenCount": about_tokens(len(data)),
     }
     try:
         await redis.async_client().set(keys.context(call.conversation_id), orjson.dumps(document), ex=keys.CONTEXT_TTL)

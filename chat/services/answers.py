@@ -33,7 +33,7 @@ from chat.documents import Message
 from chat.realtime import calls, keys, stream
 from chat.realtime.calls import Call
 from chat.records import MessageRecord
-from chat.services import contexts, titles, totals
+from chat.services import analyses, contexts, memories, titles, totals
 from chat.services.contexts import AnswerContext
 from config import loop, mongo, redis
 from config.failpoints import failpoint
@@ -402,14 +402,15 @@ async def produce(call: Call) -> None:
     writing.task = asyncio.create_task(_write(box, writing, context))
     box.enter(writing)
     try:
-        await _finish(box, writing, await _ended(writing))
+        await _finish(box, writing, await _ended(writing, context))
     except LeaseLost:
         log.info("The lease of answer %s was lost.", call.message_id)
     finally:
         box.leave(writing)
     if writing.announced and writing.last is not None and writing.last.status == MessageStatus.SENT:
         await contexts.keep(call, context.result())
-        await titles.give(call, context.result(), writing.last)
+        for afterwards in (titles.give, analyses.give, memories.keep):
+            await afterwards(call, context.result(), writing.last)
 
 
 async def drain() -> None:
@@ -490,7 +491,7 @@ async def _write(box: Outbox, writing: Writing, context: "asyncio.Task[AnswerCon
     return finished
 
 
-async def _ended(writing: Writing) -> dict[str, Any]:
+async def _ended(writing: Writing, context: "asyncio.Task[AnswerContext]") -> dict[str, Any]:
     """Waits for the end of writing and says what is to be saved of it."""
     assert writing.task is not None
     try:
@@ -509,7 +510,7 @@ async def _ended(writing: Writing) -> dict[str, Any]:
     except Exception:
         log.exception("Answer %s failed.", writing.record.id)
         return _failure(MessageStatus.ERROR, "internal_error", "Something went wrong on our side. Try again; we have been told.")
-    return _success(writing, finished)
+    return _success(writing, finished, context.result())
 
 
 def _failure(status: MessageStatus, code: str, sentence: str, *, attempts: Iterable[Attempt] = ()) -> dict[str, Any]:
@@ -520,7 +521,7 @@ def _failure(status: MessageStatus, code: str, sentence: str, *, attempts: Itera
     }
 
 
-def _success(writing: Writing, finished: Finished) -> dict[str, Any]:
+def _success(writing: Writing, finished: Finished, context: AnswerContext) -> dict[str, Any]:
     asked = writing.record.queued_at or writing.record.created_at
     usage = finished.usage
     metadata = {
@@ -531,7 +532,7 @@ def _success(writing: Writing, finished: Finished) -> dict[str, Any]:
         "responseTime": (timezone.now() - asked).total_seconds() * 1_000,
         "firstTokenTime": finished.first_token_ms,
         "confidenceScore": finished.confidence,
-        "sources": list(finished.sources),
+        "sources": list(finished.sources) or [f"employee:{subject.id}" for subject in context.subjects],
         "provider": finished.provider,
     }
     return {
@@ -540,6 +541,7 @@ def _success(writing: Writing, finished: Finished) -> dict[str, Any]:
         M.ai_model: finished.model,
         M.calls: [ledger.as_document(attempt) for attempt in finished.attempts],
         M.ai_response_metadata: {name: value for name, value in metadata.items() if value is not None},
+        M.referenced_employees: analyses.references(writing.text, context),
     }
 
 

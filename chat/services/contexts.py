@@ -2,17 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
-from chat.choices import MessageRole, MessageStatus
-from chat.documents import Message
+from chat.choices import MessageRole, MessageStatus, ScopeType
+from chat.documents import Context, ConversationMemory, EmployeeContext, Message
 from chat.realtime import facts
 from chat.realtime.calls import Call
-from chat.records import MessageRecord
+from chat.records import ConversationRecord, MessageRecord, as_time
 from chat.services import attachments
 from chat.services.attachments import FileText
 from config import loop, mongo
@@ -20,7 +21,8 @@ from integrations.providers.base import Code, ProviderError
 from tenants import access, roles, scoping
 from tenants.models import Membership
 
-M = mongo.names(Message)
+M, X = mongo.names(Message), mongo.names(Context)
+CM, EC = mongo.names(ConversationMemory), mongo.names(EmployeeContext)
 
 HISTORY_MESSAGES = 40
 AGAIN_SECONDS = (0.5, 1.0)  # between tries to read in PostgreSQL
@@ -45,6 +47,46 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """What a conversation remembers of what was said before its newest messages."""
+
+    through: int  # the place up to which it reaches
+    summary: str
+    key_points: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = ()
+    follow_up_items: tuple[str, ...] = ()
+    previous_queries: tuple[str, ...] = ()
+    insights: dict[str, tuple[str, ...]] = field(default_factory=dict)  # found of an employee, by id
+    updated_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    @classmethod
+    def read(cls, contexts: Iterable[dict[str, Any]]) -> "Memory | None":
+        """From a conversation's contexts; None where there are none. Before the first summary, the insights are all there is."""
+        of_conversation: dict[str, Any] = {}
+        insights = dict[str, tuple[str, ...]]()
+        for raw in contexts:
+            if raw[X.scope_type] == ScopeType.CONVERSATION:
+                of_conversation = raw
+            elif found := raw.get(X.employee_context):
+                insights[found[EC.employee_id]] = tuple(found.get(EC.recent_insights, ()))
+        if not of_conversation and not insights:
+            return None
+        memory = of_conversation.get(X.conversation_memory) or {}
+        return cls(
+            through=of_conversation.get(X.through) or 0,
+            summary=memory.get(CM.context_window, ""),
+            key_points=tuple(memory.get(CM.key_points, ())),
+            decisions=tuple(memory.get(CM.decisions, ())),
+            follow_up_items=tuple(memory.get(CM.follow_up_items, ())),
+            previous_queries=tuple(memory.get(CM.previous_queries, ())),
+            insights=insights,
+            updated_at=of_conversation.get(X.last_updated),
+            expires_at=of_conversation.get(X.expires_at),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerContext:
     conversation_type: str
     question: MessageRecord
@@ -52,11 +94,12 @@ class AnswerContext:
     subjects: tuple[Subject, ...]
     subjects_read_at: float | None = None  # seconds since the epoch; None where what was kept is still right, or there are none
     files: Mapping[str, FileText] = field(default_factory=dict)  # what the files of question and history say, by their ids
+    memory: Memory | None = None
 
 
 async def for_answer(call: Call) -> AnswerContext:
     """Reads it with the rights of the person who asked, as they are now. Raises `ProviderError` where they have lost them."""
-    messages, (subjects, read_at) = await asyncio.gather(_messages_before(call), _subjects_kept_or_read(call))
+    messages, (subjects, read_at), memory = await asyncio.gather(_messages_before(call), _subjects_kept_or_read(call), _memory(call))
     question = next((message for message in reversed(messages) if message.id == call.answer_to), None)
     if question is None:
         raise ProviderError(Code.NO_MODEL, "The question of this answer is gone. Ask again.", permanent=True)
@@ -68,6 +111,7 @@ async def for_answer(call: Call) -> AnswerContext:
         subjects=subjects,
         subjects_read_at=read_at,
         files=await attachments.texts_of(messages),
+        memory=memory,
     )
 
 
@@ -76,6 +120,40 @@ async def keep(call: Call, context: AnswerContext) -> None:
     if context.subjects_read_at is not None:
         messages = [message.id for message in context.history]
         await facts.keep(call, context.subjects, messages=messages, read_at=context.subjects_read_at)
+
+
+async def _memory(call: Call) -> Memory | None:
+    """No query where the conversation says that it has none."""
+    if not call.remembers:
+        return None
+    cursor = mongo.async_collection(Context).find({X.organization_id: call.organization_id, X.conversation_id: call.conversation_id})
+    return Memory.read(await cursor.to_list())
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a model would be told now of whom a conversation is about, and of what was said in it long ago."""
+
+    subjects: tuple[Subject, ...]
+    memory: Memory | None
+
+    def as_json(self) -> dict[str, Any]:
+        insights = self.memory.insights if self.memory else {}
+        notes = None
+        if self.memory and self.memory.summary:
+            notes = {name: value for name, value in asdict(self.memory).items() if name not in ("insights", "expires_at")}
+            notes["updated_at"] = as_time(self.memory.updated_at)
+        employees = [asdict(subject) | {"insights": list(insights.get(subject.id, ()))} for subject in self.subjects]
+        return {"employees": employees, "memory": notes}
+
+
+def given(membership: Membership, conversation: ConversationRecord) -> Given:
+    """With this member's rights, whoever asked. The conversation came through the door. Causes two queries."""
+    of_conversation = {X.organization_id: conversation.organization_id, X.conversation_id: conversation.id}
+    return Given(
+        subjects=subjects_for(membership, conversation.subject_employee_ids),
+        memory=Memory.read(mongo.collection(Context).find(of_conversation)),
+    )
 
 
 async def _messages_before(call: Call) -> list[MessageRecord]:
@@ -118,9 +196,16 @@ async def _subjects_at_last(call: Call) -> tuple[Subject, ...]:
 def _subjects(call: Call) -> tuple[Subject, ...]:
     with scoping.tenant(call.organization_id):
         membership = _asker(call)
-        employees = access.employees_for(membership).filter(pk__in=call.subject_employee_ids).order_by().values(*FIELDS)
-        found = {str(row["pk"]): _subject(row) for row in employees}
-    return tuple(found[pk] for pk in call.subject_employee_ids if pk in found)
+        return subjects_for(membership, call.subject_employee_ids)
+
+
+def subjects_for(membership: Membership, employee_ids: tuple[str, ...]) -> tuple[Subject, ...]:
+    """Those of these employees whom this member may see, as a model is told of them. Causes a query."""
+    if not employee_ids:
+        return ()
+    employees = access.employees_for(membership).filter(pk__in=employee_ids).order_by().values(*FIELDS)
+    found = {str(row["pk"]): _subject(row) for row in employees}
+    return tuple(found[pk] for pk in employee_ids if pk in found)
 
 
 def _asker(call: Call) -> Membership:

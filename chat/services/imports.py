@@ -11,7 +11,7 @@ from django.utils import timezone
 from pymongo.errors import DuplicateKeyError
 
 from chat.choices import ON_THEIR_WAY, ConsultationType, ContentType, MessageRole, MessageStatus
-from chat.documents import Conversation, Message
+from chat.documents import Conversation, Message, StructuredData
 from chat.records import ConversationRecord
 from chat.services import conversations, errors
 from config import mongo
@@ -19,7 +19,7 @@ from tenants import access as people
 from tenants import roles
 from tenants.models import Employee, Membership
 
-C, M = mongo.names(Conversation), mongo.names(Message)
+C, M, D = mongo.names(Conversation), mongo.names(Message), mongo.names(StructuredData)
 
 SECONDS = 20  # for ten thousand messages
 # The provider of an answer that was paid for elsewhere: whoever adds up what an organization spent leaves it out.
@@ -142,10 +142,15 @@ def _said(message: Mapping[str, Any]) -> dict[str, Any]:
         M.version: message.get("version"),
         M.finish_reason: message.get("finish_reason"),
         M.ai_response_metadata: _took(message),
+        M.structured_data: _structure(message.get("structured_data")),
         M.error_details: _known(details) or None,
         M.created_at: message["created_at"],
         M.edited_at: message.get("edited_at"),
     }
+
+
+def _structure(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return {getattr(D, name): value for name, value in given.items()} if given else None
 
 
 def _ended(status: str) -> str:

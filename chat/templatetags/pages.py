@@ -133,6 +133,50 @@ def browser(user_agent: str) -> str:
 
 
 @register.filter
+def people_named(message: dict[str, Any], names: dict[str, str]) -> list[dict[str, Any]]:
+    """Whom an answer names, as far as the reader may see them; under the name they have now. `analysis.js` does the same."""
+    return [{**one, "name": names[one["id"]]} for one in message.get("referenced_employees") or () if one["id"] in names]
+
+
+@register.filter
+def figure(value: Any) -> str:
+    """A number as short as it is, and text as it is. `analysis.js` says the same."""
+    return f"{round(value, 2):,}".removesuffix(".0") if isinstance(value, int | float) else str(value)
+
+
+@register.filter
+def told(employee: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a model is told of an employee, in lines."""
+
+    def figures(values: dict[str, Any]) -> str:
+        return ", ".join(f"{name} {figure(value)}" for name, value in values.items())
+
+    return [
+        ("Position", ", ".join(filter(None, (employee["job_title"], employee["department"])))),
+        ("Personality", ", ".join(employee["traits"])),
+        ("Behavior", ", ".join(employee["patterns"])),
+        ("Strengths", ", ".join(employee["strengths"])),
+        ("To develop", ", ".join(employee["development_areas"])),
+        ("Training needs", ", ".join(employee["training_needs"])),
+        ("Compatibility", figures(employee["compatibility"])),
+        ("Performance", figures(employee["performance"])),
+        ("Astrology", figures(employee["signs"])),
+    ]
+
+
+@register.filter
+def notes(memory: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """The lists of a memory that hold something."""
+    lists = (
+        ("Key points", memory["key_points"]),
+        ("Decisions", memory["decisions"]),
+        ("To follow up", memory["follow_up_items"]),
+        ("Asked before", memory["previous_queries"]),
+    )
+    return [(label, list(texts)) for label, texts in lists if texts]
+
+
+@register.filter
 def file_facts(file: dict[str, Any]) -> str:
     """What sort of file it is, and its size. The page's script says the same (`files.js`)."""
     return f"{file['name'].rpartition('.')[2].upper()}, {_size(file['size'])}"

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
+CHARACTERS_PER_TOKEN = 4  # about; nobody here knows every model's own way to count
+
 
 class Code(TextChoices):
     """Why there is no answer, in a word that programs can act on."""
@@ -46,7 +48,8 @@ class CompletionRequest:
 
     `facts` are plain dicts about the subjects, for the offline consultant, which reads no prompt; their keys are in
     `providers/offline.py`. `conversation_type` is one of the eight types of a consultation, or empty. `attempt` counts the
-    answer's attempts from 1 (a retry by a person), not the calls made within one.
+    answer's attempts from 1 (a retry by a person), not the calls made within one. `schema` is a JSON schema that the text must follow,
+    of the sort that providers' strict modes take; not all keep to it, so the caller looks.
     """
 
     organization_id: UUID | str
@@ -62,6 +65,7 @@ class CompletionRequest:
     conversation_type: str = ""
     api_key_name: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,5 +190,10 @@ class Provider(Protocol):
 
 
 def estimate(*, prompt: int, text: int) -> Usage:
-    """Usage that nobody reported, from the characters read and written: four are taken for a token."""
-    return Usage(-(-prompt // 4), -(-text // 4), estimated=True)
+    """Usage that nobody reported, from the characters read and written."""
+    return Usage(about_tokens(prompt), about_tokens(text), estimated=True)
+
+
+def about_tokens(characters: int) -> int:
+    """About how many tokens a text of so many characters is."""
+    return -(-characters // CHARACTERS_PER_TOKEN)

@@ -11,6 +11,9 @@ The rules, for every type of conversation:
    ("training", "strengths"), or else there is a portrait.
 3. A figure between 0 and 1 is a share, one up to 100 a percentage; others are reported, not judged.
 4. Where nothing is known, the answer says so. Confidence is the share of the facts asked for that are known.
+
+Asked for JSON (`CompletionRequest.schema`) it gives, for the purpose `analysis`, the same findings as figures and sentences; for the
+purpose `memory`, the questions so far: the lines of the last message that begin with `Person: `.
 """
 
 import asyncio
@@ -25,6 +28,7 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
+import orjson
 from django.conf import settings
 
 from integrations.providers.base import CompletionRequest, Ending, Usage
@@ -32,6 +36,7 @@ from integrations.providers.base import CompletionRequest, Ending, Usage
 NAME = "offline consultant"
 READY, NEARLY = 75, 60  # scores, out of 100
 WEAK = 60  # a figure below this is worth working on
+FIGURE = 1e12  # the largest that is reported
 TOKEN = re.compile(r"\w+|[^\w\s]")
 PIECE = re.compile(r"\S+\s*|\s+")
 
@@ -106,10 +111,13 @@ class Person:
 
 
 def _answer(request: CompletionRequest) -> tuple[str, Ending]:
-    question = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
+    asked = [message.text for message in request.messages if message.role == "user"]
+    question = asked[0 if request.purpose in STRUCTURES else -1] if asked else ""
     everyone = [_person(fact) for fact in request.facts]
     people = _named(everyone, question) or everyone
-    if people:
+    if request.purpose in STRUCTURES:
+        text = orjson.dumps(STRUCTURES[request.purpose](request, people)).decode()
+    elif people:
         rule = RULES.get(request.conversation_type) or _rule_for(question, people)
         count = f"{len(people)} {'person' if len(people) == 1 else 'people'}"
         closing = f"*From the records of {count}, by fixed rules; no language model was asked.*"
@@ -370,3 +378,154 @@ def _rule_for(question: str, people: list[Person]) -> Rule:
         if any(word in asked for word in words):
             return rule
     return _compatibility if len(people) > 1 and ("team" in asked or "together" in asked) else _portrait
+
+
+# The same as JSON ------------------------------------------------------------------------------------------------------
+
+LONGEST_NAME, SENTENCE, LIST = 120, 600, 6  # characters and items, at most
+
+Scores = dict[str, float | None]
+
+
+def _analysis(request: CompletionRequest, people: list[Person]) -> dict[str, Any]:
+    scores = SCORES.get(request.conversation_type, _fit)(people) if people else {}
+    return {
+        "scores": [
+            {"name": name[:LONGEST_NAME], "score": round(min(100.0, max(0.0, score)), 1)}
+            for name, score in scores.items()
+            if score is not None
+        ][:20],
+        "recommendations": _sentences(_next_step(person) for person in people),
+        "insights": _sentences(_insights(people)),
+        "data_points": [{"name": name[:LONGEST_NAME], "value": value} for name, value in _data(people)][:12],
+        "employees": [
+            {"name": person.name[:LONGEST_NAME], "why": f"Their record was read: {_position(person)}."[:SENTENCE]} for person in people
+        ][:20],
+        "confidence": round(fmean(person.known for person in people), 2) if people else 0.0,
+        "follow_ups": _follow_ups(people),
+    }
+
+
+def _sentences(said: Iterable[str]) -> list[str]:
+    return [text[:1].upper() + text[1:SENTENCE] for text in said][:LIST]
+
+
+def _insights(people: list[Person]) -> Iterator[str]:
+    for person in people:
+        if person.strengths:
+            yield f"{person.name} is strong in {_listed(person.strengths)}."
+        if wanted := (*person.development_areas, *person.training_needs):
+            yield f"{person.name} can grow in {_listed(dict.fromkeys(wanted))}."
+    for one, other in combinations(people, 2):
+        yield from (*_covers(one, other), *_covers(other, one))
+
+
+def _data(people: list[Person]) -> Iterator[tuple[str, str | float]]:
+    for person in people:
+        for name, value in person.performance.items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= FIGURE:
+                yield f"{person.name}, {name}", value
+        if person.training_needs:
+            yield f"{person.name}, training needs", _listed(person.training_needs)[:SENTENCE]
+
+
+def _follow_ups(people: list[Person]) -> list[str]:
+    if not people:
+        return []
+    name = people[0].name[:LONGEST_NAME]
+    if len(people) > 1:
+        return ["Who of them could help whom?", f"What should I talk about with {name} first?", "What would make the biggest difference?"]
+    return [f"Which training would help {name} most?", f"How do I prepare a one-to-one with {name}?"]
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def _performs(person: Person) -> float | None:
+    return _mean(person.shares.values())
+
+
+def _fits(people: list[Person], what: str) -> float | None:
+    return _mean(person.compatibility.get(what) for person in people)
+
+
+def _fit(people: list[Person]) -> Scores:
+    return {
+        "role fit": _fits(people, "job role"),
+        "department fit": _fits(people, "department"),
+        "performance": _mean(map(_performs, people)),
+    }
+
+
+def _meeting(people: list[Person]) -> Scores:
+    return {
+        "going well": _mean(map(_performs, people)),
+        "department fit": _fits(people, "department"),
+        "readiness for more": _mean(map(_readiness, people)),
+    }
+
+
+def _pairs(people: list[Person]) -> Scores:
+    """The mean of what is known of both in the department, and 10 more for each trait in common or strength that helps the other."""
+    found: Scores = {}
+    for one, other in combinations(people, 2):
+        fit = _fits([one, other], "department")
+        shared = len(set(one.traits) & set(other.traits)) + len(_covers(one, other)) + len(_covers(other, one))
+        found[f"{one.name} and {other.name}"] = None if fit is None else fit + 10 * shared
+    return found
+
+
+def _adds(people: list[Person]) -> Scores:
+    """The share of the team's strengths that somebody has."""
+    all_of_them = {strength for person in people for strength in person.strengths}
+    return {person.name: 100 * len(set(person.strengths)) / len(all_of_them) if all_of_them else None for person in people}
+
+
+def _ground(people: list[Person]) -> Scores:
+    """Shares of all pairs: those with a trait or strength in common, those of whom one can help the other."""
+    pairs = list(combinations(people, 2))
+    if not pairs:
+        return {}
+    common = sum(bool({*one.traits, *one.strengths} & {*other.traits, *other.strengths}) for one, other in pairs)
+    helping = sum(bool(_covers(one, other) or _covers(other, one)) for one, other in pairs)
+    return {"common ground": 100 * common / len(pairs), "mutual help": 100 * helping / len(pairs)}
+
+
+def _urgent(people: list[Person]) -> Scores:
+    """The share of people who need a training."""
+    needs = Counter(need for person in people for need in dict.fromkeys(person.training_needs) if need.strip())
+    return {need: 100 * count / len(people) for need, count in needs.most_common()}
+
+
+# By the conversation's type, as `RULES`.
+SCORES: dict[str, Callable[[list[Person]], Scores]] = {
+    "team_compatibility": _pairs,
+    "one_to_one": _meeting,
+    "promotion_readiness": lambda people: {person.name: _readiness(person) for person in people},
+    "team_formation": _adds,
+    "conflict_resolution": _ground,
+    "performance_optimization": lambda people: {person.name: _performs(person) for person in people},
+    "training_guidance": _urgent,
+}
+
+
+def _memory(request: CompletionRequest, people: list[Person]) -> dict[str, Any]:
+    told = request.messages[-1].text if request.messages else ""
+    questions = [line.removeprefix(ASKED)[:SENTENCE] for line in told.splitlines() if line.startswith(ASKED) and line != ASKED]
+    about = _listed(person.name for person in people) or "nobody in particular"
+    count = f"{len(questions)} {'question' if len(questions) == 1 else 'questions'}"
+    return {
+        "summary": f"{count} about {about}, answered by fixed rules from the records."[:SENTENCE],
+        "key_points": [f"Asked: {question}"[:SENTENCE] for question in questions[-LIST:]],
+        "decisions": [],
+        "follow_up_items": _sentences(_next_step(person) for person in people),
+        "key_insights": _sentences(_insights(people))[:5],
+    }
+
+
+ASKED = "Person: "
+
+# By the request's purpose.
+STRUCTURES: dict[str, Callable[[CompletionRequest, list[Person]], dict[str, Any]]] = {"analysis": _analysis, "memory": _memory}

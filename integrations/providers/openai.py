@@ -132,6 +132,9 @@ class OpenAI:
         if request.max_tokens is not None:
             # OpenAI's newer models refuse the old name, other servers know only that.
             body["max_completion_tokens" if self._openais_own else "max_tokens"] = request.max_tokens
+        if request.schema is not None:
+            shape = {"name": request.purpose, "strict": True, "schema": request.schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": shape}
         if streamed:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}

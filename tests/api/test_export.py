@@ -24,6 +24,13 @@ pytestmark = pytest.mark.django_db
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 TOOK = {"inputTokens": 20, "outputTokens": 13, "cost": Decimal128("1E-7"), "confidenceScore": 0.75, "sources": ["employee:x"]}
 
+ANALYSIS = {
+    "analysisType": "employee_specific",
+    "scores": {"role fit": 82.5},
+    "recommendations": ["Ask him."],
+    "dataPoints": {"goals": 92},
+}
+
 
 def export(caller, conversation: dict, format: str = "json"):
     response = caller.get(f"conversations/{conversation['id']}/export", {"format": format})
@@ -57,7 +64,7 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
     conversation = start(olive, cast, title="Erik in spring")
     said = answered(olive, cast, conversation)
     let(said["message"], cast, createdAt=MOMENT)
-    let(said["answer"], cast, createdAt=MOMENT)
+    let(said["answer"], cast, createdAt=MOMENT, structuredData=ANALYSIS)
     whole = file_of(olive, conversation)
     assert whole.pop("exported_at").endswith("Z")
     assert whole["conversation"].pop("last_message_at").endswith("Z")
@@ -86,7 +93,7 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
                 "attachments": [],
                 "created_at": "2026-01-02T03:04:05.678000Z",
                 **dict.fromkeys(
-                    ("model", "version", "usage", "finish_reason", "confidence", "error", "answer_to", "edited_at"),
+                    ("model", "version", "usage", "finish_reason", "confidence", "structured_data", "error", "answer_to", "edited_at"),
                 ),
             },
             {
@@ -103,6 +110,13 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
                 "confidence": 0.75,
                 "sources": ["employee:x"],
                 "attachments": [],
+                "structured_data": {
+                    "analysis_type": "employee_specific",
+                    "scores": {"role fit": 82.5},
+                    "recommendations": ["Ask him."],
+                    "insights": [],
+                    "data_points": {"goals": 92},
+                },
                 "error": None,
                 "attempt": 1,
                 "answer_to": said["message"]["id"],

@@ -75,6 +75,13 @@ def a_file(**conversation: Any) -> dict[str, Any]:
                 "finish_reason": "stop",
                 "confidence": 0.75,
                 "sources": ["employee:x"],
+                "structured_data": {
+                    "analysis_type": "employee_specific",
+                    "scores": {"role fit": 82.5, "Dr. Who": 0},
+                    "recommendations": ["Ask him."],
+                    "insights": [],
+                    "data_points": {"goals": 92, "mood": "fine"},
+                },
                 "error": {"code": "interrupted", "detail": "It broke off."},
                 "attempt": 2,
                 "answer_to": QUESTION,
@@ -321,6 +328,15 @@ BAD = [
     ("messages.1.usage.output_tokens", ("messages", 1, "usage", "output_tokens"), 2**63),
     ("messages.1.attempt", ("messages", 1, "attempt"), 0),
     ("messages.1.sources.0", ("messages", 1, "sources"), [7]),
+    ("messages.1.structured_data.analysis_type", ("messages", 1, "structured_data", "analysis_type"), "magic"),
+    ("messages.1.structured_data.scores.role fit", ("messages", 1, "structured_data", "scores", "role fit"), 101),
+    ("messages.1.structured_data.scores.role fit", ("messages", 1, "structured_data", "scores", "role fit"), "80"),
+    ("messages.1.structured_data.scores", ("messages", 1, "structured_data", "scores"), {"$gt": 1}),
+    ("messages.1.structured_data.scores", ("messages", 1, "structured_data", "scores"), [1]),
+    ("messages.1.structured_data.data_points", ("messages", 1, "structured_data", "data_points"), {"a\x00b": 1}),
+    ("messages.1.structured_data.data_points.goals", ("messages", 1, "structured_data", "data_points"), {"goals": 1e300}),
+    ("messages.1.structured_data.data_points.goals", ("messages", 1, "structured_data", "data_points"), {"goals": True}),
+    ("messages.1.structured_data.insights.0", ("messages", 1, "structured_data", "insights"), [7]),
     ("messages.1.created_at", ("messages", 1, "created_at"), "yesterday"),
     ("messages.1.lease", ("messages", 1, "lease"), {}),
     ("messages.1.id", ("messages", 1, "id"), QUESTION),
@@ -367,6 +383,7 @@ moments = st.datetimes(*SPAN, timezones=st.just(UTC)).map(
     lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000).isoformat().replace("+00:00", "Z")
 )
 tokens = st.integers(0, 2**31 - 1)
+names = words.filter(lambda name: name.strip() and not name.startswith("$"))
 said = st.fixed_dictionaries(
     {
         "role": st.sampled_from(MessageRole.values),
@@ -386,6 +403,15 @@ said = st.fixed_dictionaries(
         "finish_reason": maybe,
         "confidence": st.none() | st.floats(0, 1),
         "sources": st.lists(words.filter(str.strip), max_size=3),
+        "structured_data": st.none()
+        | st.fixed_dictionaries(
+            {
+                "analysis_type": st.sampled_from(ConsultationType.values),
+                "scores": st.dictionaries(names, st.floats(0, 100), max_size=3),
+                "insights": st.lists(words.filter(str.strip), max_size=3),
+                "data_points": st.dictionaries(names, st.integers(-1000, 1000) | words, max_size=3),
+            }
+        ),
         "error": st.none() | st.fixed_dictionaries({"code": words.filter(str.strip), "detail": maybe}),
         "attempt": st.integers(1, 1000),
         "created_at": moments,

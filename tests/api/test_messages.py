@@ -61,6 +61,9 @@ def test_a_question_is_taken_and_its_answer_is_on_its_way(cast, olive, talk):
         "finish_reason": None,
         "confidence": None,
         "sources": [],
+        "structured_data": None,
+        "referenced_employees": [],
+        "follow_ups": [],
         "attachments": [],
         "feedback": None,
         "error": None,
@@ -218,8 +221,20 @@ def test_a_message_shows_what_its_answer_took(cast, olive, talk):
         aiModel="gpt-4o-mini",
         finishReason="stop",
         aiResponseMetadata={"inputTokens": 12, "outputTokens": 3, "cost": None, "confidenceScore": 0.5, "sources": ["employee"]},
+        structuredData={"analysisType": "one_to_one", "scores": {"Dr. Who": 70.5}, "dataPoints": {"goals": 92}},
+        referencedEmployees=[{"employeeId": "e", "employeeName": "Erik Ek", "relevance": "Named in the answer."}],
+        followUps=["And then?"],
     )
     shown = olive.get(f"messages/{answer['id']}").json()
+    assert shown["structured_data"] == {
+        "analysis_type": "one_to_one",
+        "scores": {"Dr. Who": 70.5},
+        "recommendations": [],
+        "insights": [],
+        "data_points": {"goals": 92},
+    }
+    assert shown["referenced_employees"] == [{"id": "e", "name": "Erik Ek", "relevance": "Named in the answer."}]
+    assert shown["follow_ups"] == ["And then?"]
     assert shown["usage"] == {"input_tokens": 12, "output_tokens": 3, "cost": None}
     assert (shown["confidence"], shown["sources"], shown["finish_reason"]) == (0.5, ["employee"], "stop")
 

@@ -74,6 +74,7 @@ POST   /api/v1/conversations/{conversation_id}/read                    401   401
 GET    /api/v1/conversations/{conversation_id}/presence                401   401   200   200   404   404   404   404   404   403
 GET    /api/v1/sessions                                                401   401   200   200   200   200   200   200   200   403
 GET    /api/v1/conversations/{conversation_id}/export                  401   401   200   200   404   404   404   404   404   403
+GET    /api/v1/conversations/{conversation_id}/context                 401   401   200   200   404   404   404   404   404   403
 GET    /api/v1/conversations/{conversation_id}/shares                  401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/shares                  401   401   201   201   404   404   404   404   404   403
 DELETE /api/v1/conversations/{conversation_id}/shares/{share_id}       401   401   204   204   404   404   404   404   404   403
@@ -116,6 +117,9 @@ POST   /o/<slug:organization>/chat/<uuid:conversation>/readers/      login login
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/regenerate/ login login 302 login 404 404 404 404 404 404
 GET    /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/versions/ login login 200 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/feedback/ login login 302 login 404 404 404 404 404 404
+GET    /o/<slug:organization>/chat/<uuid:conversation>/context/      login login   200 login   404   404   404   404   404   404
+GET    /o/<slug:organization>/chat/<uuid:conversation>/context/<uuid:employee>/ login login 200 login 404 404 404 404 404 404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/context/<uuid:employee>/ login login 302 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/rename/       login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/pin/          login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/archive/      login login   302 login   404   404   404   404   404   404
@@ -300,6 +304,7 @@ class World:
                 "share": link["id"],
                 "share_id": link["id"],
                 "token": link["url"].split("/")[-2],
+                "employee": str(people[subject].id),
                 "employee_id": str(people[subject].id),
                 "branch_id": str(branch),
                 "department_id": str(department),

@@ -81,6 +81,21 @@ def test_a_transcript_says_who_said_what_when_and_what_it_took():
     )
 
 
+def test_an_analysis_follows_its_answer_as_lists():
+    structure = {
+        "analysis_type": "one_to_one",
+        "scores": {"Erik_Ek": 82.5},
+        "recommendations": ["# Ask\nhim."],
+        "insights": [],
+        "data_points": {"goals": 92.0, "mood": "*fine*"},
+    }
+    assert markdown(message("Calm.", role="assistant", structured_data=structure)).partition("> Calm.")[2] == (
+        "\n\n**Scores**\n\n- Erik\\_Ek: 82.5 of 100\n"
+        "\n**Recommendations**\n\n- \\# Ask him\\.\n"
+        "\n**Data**\n\n- goals: 92\n- mood: \\*fine\\*\n"
+    )
+
+
 HOSTILE = st.text(alphabet=st.sampled_from("#>-=`~*_[](){}<>!|+&\\\r\n\t 1.ab:\"'"), max_size=80) | st.sampled_from(
     ["# Title", "```\nopen", "<!-- ", "<script>", "Under\n===", "- a\n\n      code", "> quote\nlazy", "[a]: /b", "<div>\n\n# x"]
 )

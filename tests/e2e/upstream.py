@@ -20,8 +20,12 @@ class Upstream:
 
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
-                upstream.questions.append(json.loads(self.rfile.read(length)))
-                upstream.answer_to(self)
+                question = json.loads(self.rfile.read(length))
+                if question.get("stream"):
+                    upstream.questions.append(question)
+                    upstream.answer_to(self)
+                else:
+                    upstream.structure_for(self)
 
             def log_message(self, *args) -> None:
                 pass
@@ -40,6 +44,7 @@ class Upstream:
         self.go = threading.Event()
         self.hung_up = threading.Event()
         self.questions: list[dict] = []
+        self.structure: dict | None = None  # what a question that wants no stream is given
 
     def answer_to(self, handler: BaseHTTPRequestHandler) -> None:
         go, hung_up, pause = self.go, self.hung_up, threading.Event()
@@ -71,6 +76,16 @@ class Upstream:
         except OSError:
             hung_up.set()
         handler.close_connection = True
+
+    def structure_for(self, handler: BaseHTTPRequestHandler) -> None:
+        choice = {"index": 0, "message": {"role": "assistant", "content": json.dumps(self.structure)}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
+        body = json.dumps({"id": "c2", "object": "chat.completion", "model": "test-model", "choices": [choice], "usage": usage}).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
 
     def _wait(self, handler: BaseHTTPRequestHandler, go: threading.Event) -> None:
         """Keeps the line alive with comments, as providers do, so that a caller that hangs up is noticed."""

@@ -463,6 +463,13 @@ function begin() {
     if (button.dataset.step) step(message, Number(button.dataset.step));
     else wish(VERBS.find((verb) => verb in button.dataset), message);
   });
+  room.addEventListener("click", (event) => {
+    const suggestion = event.target.closest("[data-suggest]");
+    if (!suggestion) return;
+    event.preventDefault();
+    send(suggestion.value);
+    find("composer").elements.text.focus();
+  });
   listenToFeedback(room, giveFeedback);
   find("earlier")?.addEventListener("click", (event) => {
     event.preventDefault();

@@ -1,6 +1,7 @@
 // The messages on the screen. It is told what changed and changes that, once a frame; finished parts of an answer are left alone.
 
 import { showTimes } from "../tenants/page.js";
+import { showAnalysis } from "./analysis.js";
 import { copy, dress } from "./code.js";
 import { showFeedback } from "./feedback.js";
 import { showFiles } from "./files.js";
@@ -267,6 +268,7 @@ export class Thread {
     const facts = slot(element, "facts");
     if (facts) facts.textContent = factsOf(message);
     showFeedback(element, message.feedback);
+    showAnalysis(element, message, this.#names);
     const sources = slot(element, "sources");
     if (sources) {
       sources.hidden = !message.sources?.length;
