@@ -72,9 +72,11 @@ async def test_streamed_is_equal_to_not_streamed(ask, openai_at):
 
 async def test_the_request_carries_what_was_asked_for(ask, openai_at):
     async with upstream(says("ok")) as server:
-        await read(openai_at(server.url, api_key=""), ask(temperature=0.2, max_tokens=9))
+        schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+        await read(openai_at(server.url, api_key=""), ask(temperature=0.2, max_tokens=9, purpose="analysis", schema=schema))
         body = server.exchanges[0].body
         assert (body["temperature"], body["max_tokens"]) == (0.2, 9)
+        assert body["response_format"] == {"type": "json_schema", "json_schema": {"name": "analysis", "strict": True, "schema": schema}}
         assert "authorization" not in server.exchanges[0].headers
 
 
