@@ -6,9 +6,10 @@ import os
 import psycopg
 import pymongo
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.management import call_command
 from django.core.management.commands import flush
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg import sql
 
 from config import loop, mongo, redis
@@ -115,7 +116,10 @@ def empty() -> None:
 
 @pytest.fixture(autouse=True)
 async def _close_clients_of_the_loop(request):
-    """Async tests have a loop each; the clients that live on it end with it."""
+    """Async tests have a loop each; the clients that live on it end with it. The thread in which they wait for the database outlives
+    them all: its connection may have died in a test that restarted PostgreSQL."""
+    if "asyncio" in request.keywords:
+        await sync_to_async(connections.close_all)()
     yield
     if "asyncio" in request.keywords:
         await mongo.close()
