@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import orjson
+import uuid_utils.compat as uuid
 from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -18,7 +19,7 @@ from chat import access, events, frames, selectors
 from chat.events import Close, Do
 from chat.realtime.doorkeeper import doorkeeper
 from chat.realtime.hub import Listener, hub
-from chat.services import errors, feedback, turns
+from chat.services import errors, feedback, strands, turns
 from config import loop, mongo
 from tenants import access as people
 from tenants.authentication import Credential, Principal
@@ -50,6 +51,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.organization = self.scope["url_route"]["kwargs"]["organization"]
         self._listeners: dict[str, Listener] = {}
+        self._strands: dict[str, int] = {}  # which strand of a conversation this tab joined
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._sending: asyncio.Task | None = None
@@ -118,7 +120,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         given, membership = frame.fields, self.principal.membership
         match frame.do:
             case Do.JOIN:
-                await self._join(given["conversation"], after=given.get("after"), ref=frame.ref)
+                await self._join(given["conversation"], after=given.get("after"), strand=given.get("strand"), ref=frame.ref)
             case Do.LEAVE:
                 listener = self._listeners.pop(access.key(given["conversation"]), None)
                 if listener is not None:
@@ -126,11 +128,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 await self._say({"ack": frame.ref})
             case Do.SEND:
                 conversation = await access.aconversation_for(membership, given["conversation"])
+                said = {name: given.get(name) for name in ("text", "client_id", "strand")}
                 with self._holding(conversation.id):
-                    taken = await turns.asubmit(membership, conversation, text=given["text"], client_id=given["client_id"])
-                    shown = taken.answer.as_json() if taken.answer else None
-                    left = taken.left.as_json() if taken.left else None
-                    await self._say({"ack": frame.ref, "message": taken.message.as_json(), "answer": shown, "limit": left})
+                    await self._accept(frame, await turns.asubmit(membership, conversation, **said))
+            case Do.EDIT:
+                question = await access.amessage_for(membership, given["message"])
+                conversation = await access.aconversation_for(membership, question.conversation_id)
+                said = {"text": given["text"], "client_id": given.get("client_id") or str(uuid.uuid7())}
+                with self._holding(conversation.id):
+                    await self._accept(frame, await turns.aedit(membership, conversation, question, **said))
             case Do.STOP:
                 answer = await turns.astop(membership, await access.amessage_for(membership, given["message"]))
                 await self._say({"ack": frame.ref, "message": answer.as_json()})
@@ -145,11 +151,21 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 answer = await feedback.agive(membership, await access.amessage_for(membership, given["message"]), **said)
                 await self._say({"ack": frame.ref, "message": answer.as_json()})
 
-    async def _join(self, conversation_id: str, *, after: int | None, ref: Any) -> None:
-        """From `after` on if the stream has all of it; with a snapshot, or a reset, otherwise."""
+    async def _accept(self, frame: frames.Frame, taken: turns.Submitted) -> None:
+        answer = taken.answer.as_json() if taken.answer else None
+        left = taken.left.as_json() if taken.left else None
+        await self._say({"ack": frame.ref, "message": taken.message.as_json(), "answer": answer, "limit": left})
+
+    async def _join(self, conversation_id: str, *, after: int | None, strand: int | None, ref: Any) -> None:
+        """From `after` on if the stream has all of it; with a snapshot, or a reset, otherwise. Events are those of all strands; a
+        snapshot is of the one that was asked for, which the person is now looking at, or that they looked at last."""
         conversation = await access.aconversation_for(self.principal.membership, conversation_id)
         if len(self._listeners) >= JOINED_MOST and conversation.id not in self._listeners:
             raise frames.BadFrame("too_many_joined", f"A tab joins at most {JOINED_MOST} conversations.", ref=ref)
+        if strand is None:
+            strand = conversation.shown_to(self.principal.membership.user_id)
+        await strands.ashow(self.principal.membership, conversation, strand=strand)
+        self._strands[conversation.id] = strand
         if (before := self._listeners.pop(conversation.id, None)) is not None:
             hub().leave(before)
         listener = self._listeners[conversation.id] = await hub().listen(conversation.id, self)
@@ -159,7 +175,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 await self._say({"joined": conversation.id, "n": after, "snapshot": None, "ref": ref})
                 listener.go_on(missed)
                 return
-        snapshot = await selectors.snapshot(conversation)
+        snapshot = await selectors.snapshot(conversation, strand=strand)
         name = "reset" if after else "joined"
         await self._say({name: conversation.id, "n": snapshot.n, "snapshot": snapshot.as_json(), "ref": ref})
         listener.resume(after=snapshot.n)
@@ -245,7 +261,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         while not self._gone and (listener := self._listeners.get(conversation_id)) is not None:
             try:
                 conversation = await access.aconversation_for(self.principal.membership, conversation_id)
-                snapshot = await selectors.snapshot(conversation)
+                snapshot = await selectors.snapshot(conversation, strand=self._strands[conversation_id])
             except people.NotFound:
                 await self._lose(conversation_id)
                 return

@@ -28,6 +28,7 @@ class Do(StrEnum):
     STOP = "stop"
     RETRY = "retry"
     REGENERATE = "regenerate"
+    EDIT = "edit"
     FEEDBACK = "feedback"
 
 

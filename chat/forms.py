@@ -104,6 +104,16 @@ class QuestionForm(forms.Form):
         return text
 
 
+class NextForm(QuestionForm):
+    """A question in a conversation, at the end of a strand."""
+
+    strand = forms.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
+
+
+class StrandForm(forms.Form):
+    strand = forms.IntegerField(min_value=0, max_value=2**31 - 1)
+
+
 class StartForm(QuestionForm):
     """A new consultation with its first question."""
 
@@ -236,10 +246,11 @@ class FilterForm(forms.Form):
 
 
 class PlaceForm(forms.Form):
-    """Which messages of a conversation are shown: those before a place, or those around one."""
+    """Which messages of a conversation are shown: those before a place, or those around one; of which strand."""
 
     before = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
     around = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+    strand = forms.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
 
 
 class SearchForm(forms.Form):

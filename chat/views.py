@@ -31,6 +31,7 @@ from chat.forms import (
     FilterForm,
     FindForm,
     ImportForm,
+    NextForm,
     PinForm,
     PlaceForm,
     QuestionForm,
@@ -38,18 +39,20 @@ from chat.forms import (
     SearchForm,
     ShareForm,
     StartForm,
+    StrandForm,
     TitleForm,
     new_client_id,
     write_cursor,
     write_search_cursor,
 )
 from chat.realtime import limits
-from chat.records import ConversationRecord
+from chat.records import ConversationRecord, MessageRecord
 from chat.search import QUERY_LIMIT
-from chat.services import conversations, exports, feedback, imports, turns
+from chat.services import conversations, exports, feedback, imports, strands, turns
 from chat.services import search as searching
 from chat.services import shares as links
-from chat.services.errors import ChatError, StoreAway
+from chat.services.errors import ChatError, StoreAway, UnknownStrand
+from chat.strands import versions_of
 from config import loop, mongo
 from tenants import access as people_access
 from tenants import roles, scoping
@@ -198,7 +201,14 @@ def _result(found: searching.Found) -> dict[str, Any]:
     said = found.message
     return {
         "conversation": {"id": found.conversation_id, "title": found.title, "type": found.type, "kind": found.conversation_kind},
-        "message": said and {"id": said.id, "seq": said.seq, "role": said.role, "author": {"id": said.user_id, "name": said.user_name}},
+        "message": said
+        and {
+            "id": said.id,
+            "seq": said.seq,
+            "strand": said.strand,
+            "role": said.role,
+            "author": {"id": said.user_id, "name": said.user_name},
+        },
         "snippet": found.snippet,
         "at": found.at,
     }
@@ -340,17 +350,20 @@ def _conversation_page(
     client_id: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """The newest messages, those before a place or those around one. A refused question comes back with the reason and its own text."""
+    """The newest messages of a strand, those before a place or those around one. A refused question comes back with the reason and its
+    own text."""
     place = PlaceForm(request.GET)
     asked = place.cleaned_data if place.is_valid() else {}
-    before, around = asked.get("before"), asked.get("around")
+    before, around, strand = asked.get("before"), asked.get("around"), asked.get("strand")
+    if strand is None or not conversation.has_strand(strand):
+        strand = conversation.shown_to(membership.user_id)
     if before is None:
-        snapshot = loop.run(selectors.snapshot(conversation))
+        snapshot = loop.run(selectors.snapshot(conversation, strand=strand))
         n, conversation, shown, earlier = snapshot.n, snapshot.conversation, snapshot.messages, snapshot.earlier
         if around and earlier and around < earlier:
             before = around + selectors.PAGE // 2
     if before is not None:
-        page = selectors.messages(conversation, before=before)
+        page = selectors.messages(conversation, strand=strand, before=before)
         n, shown, earlier = 0, page.results, page.before
     subjects = _subjects(membership, conversation)
     left = loop.run(limits.left(user_id=str(membership.user_id), role=membership.role))
@@ -368,7 +381,9 @@ def _conversation_page(
         older=before is not None,
         around=around,
         earlier=earlier,
-        messages_shown=[message.as_json() for message in shown],
+        strand=strand,
+        strands=[known.as_json() for known in conversation.strands],
+        messages_shown=[{**message.as_json(), "beside": _beside(conversation, message)} for message in shown],
         on_its_way=any(message.status in ON_THEIR_WAY for message in shown),
         may_send=may_write,
         may_rate=roles.may(membership, "chat:message:feedback"),
@@ -391,6 +406,22 @@ def _conversation_page(
         open_id=conversation.id,
         **_side(request, membership),
     )
+
+
+def _beside(conversation: ConversationRecord, message: MessageRecord) -> dict[str, Any] | None:
+    """Where a question stands among its versions, from 1, and the strands of its neighbours; None where it was never edited."""
+    if message.is_answer or not conversation.strands:
+        return None
+    versions = versions_of(conversation.strands, seq=message.seq, strand=message.strand)
+    if len(versions) == 1:
+        return None
+    at = versions.index(message.strand)
+    return {
+        "place": at + 1,
+        "count": len(versions),
+        "earlier": versions[at - 1] if at else None,
+        "later": versions[at + 1] if at + 1 < len(versions) else None,
+    }
 
 
 def _side(request: HttpRequest, membership: Membership) -> dict[str, Any]:
@@ -425,6 +456,7 @@ def _blank(role: MessageRole) -> dict[str, Any]:
         "model": None,
         "feedback": None,
         "versions": 1,
+        "beside": None,
     }
 
 
@@ -442,7 +474,7 @@ def export(request: HttpRequest, membership: Membership, *, conversation: UUID) 
 @member_page
 def send(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
     found = access.conversation_for(membership, conversation)
-    form = QuestionForm(request.POST)
+    form = NextForm(request.POST)
     if not form.is_valid():
         text = request.POST.get("text", "")
         return _conversation_page(request, membership, found, problem=_problem(form), text=text, status=400)
@@ -454,9 +486,17 @@ def _problem(form: Form) -> str:
     return " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
 
 
-def _send(request: HttpRequest, membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str) -> HttpResponse:
+def _send(
+    request: HttpRequest,
+    membership: Membership,
+    conversation: ConversationRecord,
+    *,
+    text: str,
+    client_id: str,
+    strand: int | None = None,
+) -> HttpResponse:
     try:
-        submitted = turns.submit(membership, conversation, text=text, client_id=client_id)
+        submitted = turns.submit(membership, conversation, text=text, client_id=client_id, strand=strand)
     except StoreAway:
         raise
     except ChatError as error:
@@ -465,6 +505,40 @@ def _send(request: HttpRequest, membership: Membership, conversation: Conversati
             response["Retry-After"] = str(error.retry_after)
         return response
     return redirect(_address(membership, conversation.id) + f"#m-{submitted.message.id}")
+
+
+@require_POST
+@member_page
+def edit(request: HttpRequest, membership: Membership, *, conversation: UUID, message: UUID) -> HttpResponse:
+    """Asks a question in other words. What is refused comes back where a new question is written: nothing that was written is lost."""
+    question = access.message_for(membership, message)
+    found = access.conversation_for(membership, question.conversation_id)
+    form = QuestionForm(request.POST)
+    if not form.is_valid():
+        return _conversation_page(request, membership, found, problem=_problem(form), text=request.POST.get("text", ""), status=400)
+    try:
+        submitted = turns.edit(membership, found, question, **form.cleaned_data)
+    except StoreAway:
+        raise
+    except ChatError as error:
+        text = form.cleaned_data["text"]
+        return _conversation_page(request, membership, found, problem=error.sentence, text=text, status=error.http_status)
+    return redirect(_address(membership, found.id) + f"#m-{submitted.message.id}")
+
+
+@require_POST
+@member_page
+def look_at(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    """Shows another version of a question, with what followed it."""
+    found = access.conversation_for(membership, conversation)
+    form = StrandForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise UnknownStrand
+        strands.show(membership, found, strand=form.cleaned_data["strand"])
+    except UnknownStrand as error:
+        messages.error(request, error.sentence)
+    return redirect(_address(membership, found.id))
 
 
 @require_POST

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
+from chat import strands
 from chat.choices import MessageRole, MessageStatus
 from chat.documents import Message
 from chat.realtime.calls import Call
@@ -58,12 +59,12 @@ async def for_answer(call: Call) -> AnswerContext:
 
 
 async def _messages_before(call: Call) -> list[MessageRecord]:
-    cursor = (
-        mongo.async_collection(Message)
-        .find({M.organization_id: call.organization_id, M.conversation_id: call.conversation_id, M.seq: {"$lt": call.seq}})
-        .sort(M.seq, -1)
-        .limit(HISTORY_MESSAGES)
-    )
+    """The latest messages on the answer's path. One query."""
+    wanted: dict[str, Any] = {M.organization_id: call.organization_id, M.conversation_id: call.conversation_id, M.seq: {"$lt": call.seq}}
+    cursor = mongo.async_collection(Message).find(wanted).sort(M.seq, -1).limit(HISTORY_MESSAGES)
+    if call.path:
+        wanted["$or"] = strands.clauses(call.path, most=HISTORY_MESSAGES, before=call.seq)
+        cursor = cursor.hint(strands.INDEX)
     found = [MessageRecord.read(raw) for raw in await cursor.to_list() if raw.get(M.deleted_at) is None]
     return [message for message in reversed(found) if _tells_something(message)]
 

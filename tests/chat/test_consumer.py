@@ -54,9 +54,9 @@ async def test_who_asks_hears_that_the_question_is_safe_before_anything_that_cam
     _, conversation = consultation
     note_place = totals.note_place
 
-    async def slowly(message):
+    async def slowly(message, **more):
         await asyncio.sleep(0.2)  # the journal takes its time, the events are out long since
-        await note_place(message)
+        await note_place(message, **more)
 
     monkeypatch.setattr(totals, "note_place", slowly)
     asking, reading = await socket_with(key), await socket_with(key)
