@@ -456,6 +456,7 @@ def _blank(role: MessageRole) -> dict[str, Any]:
         "model": None,
         "feedback": None,
         "versions": 1,
+        "strand": 0,
         "beside": None,
     }
 

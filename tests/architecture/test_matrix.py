@@ -159,7 +159,10 @@ BODIES: dict[str, Any] = {
     "PATCH /api/v1/messages/{message_id}": {"text": "In other words."},
     "POST /api/v1/conversations/{conversation_id}/strands": {"strand": 0},
     "POST /o/<slug:organization>/chat/<uuid:conversation>/strand/": {"strand": "0"},
-    "POST /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/edit/": {"text": "In other words.", "client_id": "matrix"},
+    "POST /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/edit/": {
+        "text": "In other words.",
+        "client_id": "matrix",
+    },
     "FRAME edit": {"text": "In other words."},
     "FRAME feedback": {"rating": 4},
     "FRAME send": {"text": "Hello.", "client_id": "matrix"},

@@ -18,8 +18,9 @@ export class Outbox {
     }
   }
 
-  add(text) {
-    const entry = { client_id: newId(), text, at: new Date().toISOString() };
+  /** `strand`: at whose end it is asked. */
+  add(text, strand) {
+    const entry = { client_id: newId(), text, strand, at: new Date().toISOString() };
     this.#write([...this.all(), entry]);
     return entry;
   }
@@ -34,7 +35,7 @@ export class Outbox {
 }
 
 /** A random UUID; `crypto.randomUUID` is missing where the page came over plain http from another machine. */
-function newId() {
+export function newId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
