@@ -1,7 +1,7 @@
 """Reading conversations and messages: pages of them, and snapshots that fit the event stream."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -60,10 +60,14 @@ def inbox(
     pinned: bool | None = None,
     q: str = "",
     subject: str | None = None,
+    about: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     cursor: InboxCursor | None = None,
     limit: int = PAGE,
 ) -> ConversationPage:
-    """What this member may read, latest first. `q` finds words of titles. Causes one query."""
+    """What this member may read, latest first. `q` finds words of titles; `about`: one of these employees; the last message came from
+    `since` on and before `until`. Causes one query."""
     roles.require(membership, "chat:conversation:read")
     limit = max(1, min(limit, MOST))
     wanted: dict[str, Any] = {C.organization_id: str(membership.organization_id), C.status: str(status)}
@@ -72,12 +76,17 @@ def inbox(
     if type:
         wanted[C.type] = str(type)
     if pinned is not None:
-        wanted[C.is_pinned] = pinned
+        # A conversation that was never pinned may say nothing of it.
+        wanted[C.is_pinned] = True if pinned else {"$ne": True}
     if subject:
         wanted[C.subject_employee_ids] = access.key(subject)
+    if about is not None:
+        wanted[C.subject_employee_ids] = {"$in": list(about)}
     if q.strip():
         wanted[C.title] = {"$regex": re.escape(q.strip()[:200]), "$options": "i"}
     conditions = [wanted, access.readable_by(membership)]
+    if said := {operator: moment for operator, moment in (("$gte", since), ("$lt", until)) if moment is not None}:
+        conditions.append({C.last_message_at: said})
     backwards = cursor is not None and cursor.backwards
     if cursor is not None:
         # Says less than `beyond`, but it bounds the index: without it a later page reads all before it, too.

@@ -147,7 +147,7 @@ class _Strands:
         kept: dict[str, int] = {}
         if edits is not None:
             original = self._places.get(edits, 0)
-            if not is_question or number != seq or original not in self._of or original in self.begun:
+            if not is_question or number != seq or seq in self._places or original not in self._of or original in self.begun:
                 sentence = "This says which earlier question of the file, itself no edited one, was edited; `strand` is then its own `seq`."
                 raise errors.FileWrong(f"messages.{index}.edits", sentence)
             if len(self.begun) == MOST:
@@ -159,9 +159,7 @@ class _Strands:
                 raise errors.FileWrong(f"messages.{index}.strand", "No earlier question of the file begins this strand.")
             kept = {M.strand: self._places[number]}
         if seq is not None:
-            if seq in self._places:
-                raise errors.FileWrong(f"messages.{index}.seq", "Another message of the file has this place.")
-            self._places[seq] = place
+            self._places.setdefault(seq, place)
         if is_question:
             self._of[place] = kept.get(M.strand, FIRST)
         return kept

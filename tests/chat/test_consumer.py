@@ -96,3 +96,34 @@ async def test_who_may_read_a_conversation_no_longer_hears_nothing_more_of_it(co
     for socket in (olive, liam):
         await socket.send_input({"type": "websocket.disconnect", "code": 1000})
         await socket.wait(timeout=5)
+
+
+async def test_a_question_is_edited_by_socket_and_a_tab_joins_the_strand_that_it_wants(consultation, key):
+    _, conversation = consultation
+    one, two = await socket_with(key), await socket_with(key)
+    for socket in (one, two):
+        await say(socket, do="join", conversation=conversation.id, ref=1)
+        await heard(socket, until=lambda frame: "joined" in frame)
+    await say(one, do="send", conversation=conversation.id, text="First?", client_id="one", ref=2)
+    [asked] = [frame for frame in await heard(one, until=lambda frame: frame.get("ack") == 2) if frame.get("ack") == 2]
+    await say(one, do="edit", message=asked["message"]["id"], text="Again?", ref=3)
+    edited = (await heard(one, until=lambda frame: frame.get("ack") == 3))[-1]
+    assert (edited["message"]["edits"], edited["answer"]["strand"]) == (1, 3)
+    told = await heard(two, until=lambda frame: frame.get("message", {}).get("id") == edited["answer"]["id"])
+    assert [frame["message"]["strand"] for frame in told if frame.get("event") == "message"] == [0, 0, 3, 3]
+    await say(two, do="join", conversation=conversation.id, ref=4)
+    snapshot = (await heard(two, until=lambda frame: "joined" in frame))[-1]["snapshot"]
+    assert (snapshot["strand"], snapshot["strands"]) == (3, [{"strand": 3, "parent": 0, "edits": 1}])
+    assert [message["seq"] for message in snapshot["messages"]] == [3, 4]
+    await say(two, do="join", conversation=conversation.id, strand=0, ref=5)
+    snapshot = (await heard(two, until=lambda frame: "joined" in frame))[-1]["snapshot"]
+    assert [message["seq"] for message in snapshot["messages"]] == [1, 2]
+    for frame in (
+        {"do": "join", "conversation": conversation.id, "strand": 9},
+        {"do": "send", "conversation": conversation.id, "text": "There?", "client_id": "nine", "strand": 9},
+    ):
+        await say(two, **frame, ref=6)
+        assert (await heard(two, until=lambda frame: frame.get("ref") == 6))[-1]["error"]["code"] == "unknown_strand"
+    for socket in (one, two):
+        await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+        await socket.wait(timeout=5)

@@ -305,7 +305,7 @@ def test_an_edited_question_is_answered_with_what_was_said_before_it(talk):
         ({"edits": 1, "strand": 0}, "messages.2.edits"),
         ({"edits": None, "strand": 9}, "messages.2.strand"),
         ({"edits": 1, "role": "assistant"}, "messages.2.edits"),
-        ({"seq": 1, "strand": 1, "edits": 1}, "messages.2.seq"),
+        ({"seq": 1, "strand": 1, "edits": 1}, "messages.2.edits"),
     ],
 )
 def test_a_file_whose_strands_do_not_fit_together_is_refused(talk, change, field):
