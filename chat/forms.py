@@ -265,7 +265,7 @@ class SearchForm(forms.Form):
     cursor = forms.CharField(max_length=1_000, required=False)
     # The list's filters, where the search goes on from it.
     type = forms.ChoiceField(choices=ConsultationType.choices, required=False)
-    status = forms.ChoiceField(choices=[(ConversationStatus.ARCHIVED.value, ConversationStatus.ARCHIVED.label)], required=False)
+    status = forms.ChoiceField(choices=[(status.value, status.label) for status in ConversationStatus], required=False)
     pinned = forms.BooleanField(required=False)
     about = forms.CharField(max_length=100, required=False)
     since = forms.DateField(required=False)
@@ -279,7 +279,7 @@ class SearchForm(forms.Form):
         last = asked.get("until")
         operators = {
             "type": asked.get("type"),
-            "status": asked.get("status"),
+            "status": asked.get("status", "").removeprefix(ConversationStatus.ACTIVE),
             "pinned": "yes" if asked.get("pinned") else "",
             "about": about and f'"{about}"',
             "after": asked.get("since"),

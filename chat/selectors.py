@@ -22,6 +22,7 @@ from tenants.models import Membership
 C, M, R = mongo.names(Conversation), mongo.names(Message), mongo.names(MessageRevision)
 S = mongo.names(Share)
 
+NOT_IN_LISTS = {C.strands: 0, C.shown: 0, C.counted_answers: 0}
 PAGE = 50
 MOST = 200
 
@@ -95,7 +96,7 @@ def inbox(
     direction = 1 if backwards else -1
     found = list(
         mongo.collection(Conversation)
-        .find({**wanted, "$and": conditions[1:]})
+        .find({**wanted, "$and": conditions[1:]}, NOT_IN_LISTS)
         .sort([(C.last_message_at, direction), (C.conversation_id, direction)])
         .limit(limit + 1)
     )

@@ -4,6 +4,7 @@ Every wish is a plain form post that ends in a redirect; the page's script only 
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ from django.views.defaults import page_not_found
 
 from chat import access, selectors
 from chat.choices import ON_THEIR_WAY, Audience, ConsultationType, ConversationStatus, ExportFormat, MessageRole, MessageStatus
+from chat.days import group_of, start_of
 from chat.downloads import Download
 from chat.forms import (
     CHOICES,
@@ -60,6 +62,8 @@ from tenants import selectors as people_selectors
 from tenants.models import Membership
 
 LIST_LIMIT = 30
+LEAST_LATEST = 10  # on the first page, however many are pinned
+PINNED_LIMIT = 50
 RECENT_LIMIT = 5
 PEOPLE_LIMIT = 100
 NOTHING = searching.SearchPage(results=(), next=None)
@@ -135,7 +139,7 @@ def inbox(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _list(request: HttpRequest, membership: Membership) -> dict[str, Any]:
-    """What the list of consultations shows: the page of it that the address asks for."""
+    """What the list of consultations shows: the page of it that the address asks for. Those that are pinned stand before the others."""
     form = FilterForm(request.GET)
     form.is_valid()  # what is not understood is left out
     asked = form.cleaned_data
@@ -144,8 +148,12 @@ def _list(request: HttpRequest, membership: Membership) -> dict[str, Any]:
         "status": asked.get("status") or ConversationStatus.ACTIVE.value,
         "type": asked.get("type") or None,
         "pinned": asked.get("pinned") or None,
+        "about": asked.get("about", ""),
+        "since": asked.get("since"),
+        "until": asked.get("until"),
     }
-    page = selectors.inbox(membership, **filters, cursor=asked.get("cursor"), limit=LIST_LIMIT)
+    pinned, page = _rows(membership, filters, cursor=asked.get("cursor"))
+    now = timezone.now()
     next_url = None
     if page.next is not None:
         query = {name: value for name, value in filters.items() if value} | {"cursor": write_cursor(page.next)}
@@ -153,12 +161,30 @@ def _list(request: HttpRequest, membership: Membership) -> dict[str, Any]:
             query["pinned"] = "true"
         next_url = f"{reverse('chat:inbox', args=[membership.organization.slug])}?{urlencode(query)}"
     return {
-        "conversations": [row.as_json() for row in page.results],
+        "conversations": [
+            {**row.as_json(), "group": group_of(row.last_message_at, pinned=row.pinned, now=now)} for row in (*pinned, *page.results)
+        ],
         "filters": filters,
-        "filtered": any((filters["q"], filters["type"], filters["pinned"])) or filters["status"] != ConversationStatus.ACTIVE,
+        "filtered": any(value for name, value in filters.items() if name != "status") or filters["status"] != ConversationStatus.ACTIVE,
         "types": ConsultationType.choices,
         "next_url": next_url,
     }
+
+
+def _rows(
+    membership: Membership, filters: dict[str, Any], *, cursor: selectors.InboxCursor | None
+) -> tuple[tuple[ConversationRecord, ...], selectors.ConversationPage]:
+    """The pinned ones, on the first page, and a page of the others. Causes two queries, and one more for a name."""
+    wanted = {name: filters[name] for name in ("q", "status", "type")}
+    if filters["about"]:
+        wanted["about"] = [str(pk) for pk in people_selectors.employees_named(membership, filters["about"])]
+    wanted["since"] = filters["since"] and start_of(filters["since"])
+    wanted["until"] = filters["until"] and start_of(filters["until"] + timedelta(days=1))
+    if filters["pinned"]:
+        return (), selectors.inbox(membership, **wanted, pinned=True, cursor=cursor, limit=LIST_LIMIT)
+    pinned = () if cursor else selectors.inbox(membership, **wanted, pinned=True, limit=PINNED_LIMIT).results
+    left = max(LIST_LIMIT - len(pinned), LEAST_LATEST)
+    return pinned, selectors.inbox(membership, **wanted, pinned=False, cursor=cursor, limit=left)
 
 
 # Search ----------------------------------------------------------------------------------------------------------------
@@ -174,20 +200,20 @@ def search(request: HttpRequest, membership: Membership) -> HttpResponse:
     asked = form.cleaned_data if form.is_valid() else {}
     if form.errors:
         problem = " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
-    elif asked["q"]:
+    elif query := form.query:
         try:
-            found = searching.find(membership, q=asked["q"], cursor=asked["cursor"], limit=LIST_LIMIT)
+            found = searching.find(membership, q=query, cursor=asked["cursor"], limit=LIST_LIMIT)
         except ChatError as error:
             problem = error.sentence
     if found.next is not None:
-        next_url = f"?{urlencode({'q': asked['q'], 'cursor': write_search_cursor(found.next)})}"
+        next_url = f"?{urlencode({'q': query, 'cursor': write_search_cursor(found.next)})}"
     return _render(
         request,
         membership,
         "chat/search.html",
         here="search",
         status=400 if problem else 200,
-        q=request.GET.get("q", ""),
+        q=request.GET.get("q", "") if form.errors else form.query,
         problem=problem,
         results=[_result(result) for result in found.results],
         goes_on=asked.get("cursor") is not None,

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from functools import partial
 
+import pymongo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
@@ -339,7 +340,8 @@ def test_a_page_reads_no_more_than_it_shows_at_any_depth_of_a_long_conversation(
             strand = row["edits"] = seq
             row["edits"] = seq - 2
         rows.append({**row, **({"strand": strand} if strand else {}), "content": "?", "createdAt": at, "updatedAt": at})
-    mongo.collection(Message).insert_many(rows)
+    with pymongo.timeout(60):
+        mongo.collection(Message).insert_many(rows)
     mongo.collection(Conversation).update_one(one, {"$set": {"strands": begun}})
     conversation = talk.fresh()
     for before in (None, 9_000, 5_000, 300, 40):

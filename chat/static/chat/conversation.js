@@ -1,7 +1,7 @@
 // The conversation page: one socket for the tab, the transcript it keeps, the thread that shows it and the composer.
 
 import { showTimes } from "../tenants/page.js";
-import "./inbox.js";
+import { groupRows } from "./inbox.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { listenToFeedback } from "./feedback.js";
@@ -85,13 +85,13 @@ function showAllVersions() {
   for (const message of transcript.all()) if (message.role === "user") thread.showBeside(message.id, strands.versionsOf(message));
 }
 
-/** In the list beside, a conversation in which something was said stands first, with the time of it. */
+/** In the list beside, a conversation in which something was said stands first of its day, with the time of it. */
 function moveRow(message) {
   const time = rowOfList()?.querySelector("time");
   if (!time || Date.parse(message.created_at) <= Date.parse(time.dateTime)) return;
   time.dateTime = message.created_at;
   showTimes(time.parentElement);
-  time.closest("ul").prepend(time.closest("li"));
+  groupRows();
 }
 
 function rowOfList() {
