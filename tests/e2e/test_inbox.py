@@ -112,15 +112,15 @@ async def test_load_more_goes_on_where_the_list_ends_and_shows_each_once(page, s
     await more.click()
     await expect(rows(page)).to_have_count(65)
     await expect(more).to_have_count(0)
-    wanted = [title for title in reversed(OTHERS) if title != "Talk 20"]
-    assert (await rows(page).all_inner_texts())[1:] == wanted
+    wanted = [title for title in reversed(OTHERS) if title not in ("Talk 10", "Talk 20")]
+    assert await rows(page).all_inner_texts() == ["Talk 10", "Erik Ek", *wanted]
     await assert_not_reloaded(page)
 
 
 async def test_load_more_keeps_to_the_filter(page, shelf):
     await open_inbox(page, shelf)
     await page.get_by_label("Type").select_option("Preparing a one-to-one")
-    await expect(rows(page).first).to_have_text("Talk 65")
+    await expect(rows(page).nth(1)).to_have_text("Talk 65")
     for count in (60, 61):
         await page.get_by_role("link", name="Load more").click()
         await expect(rows(page)).to_have_count(count)

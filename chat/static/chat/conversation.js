@@ -500,6 +500,13 @@ function begin() {
   });
   listenToFeedback(room, giveFeedback);
   new Editor(room, edit);
+  room.addEventListener("pointerdown", (event) => {
+    if (event.target.closest("[data-quote]")) event.preventDefault(); // a click would take the selection away first
+  });
+  room.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-quote]");
+    if (button && composer) composer.quote(thread.textToQuote(button.closest(".message").dataset.message));
+  });
   room.addEventListener("click", (event) => {
     const button = event.target.closest("[data-look]");
     if (!button || !connection?.isOpen) return; // a form post does it, too

@@ -122,6 +122,15 @@ export class Thread {
     if (place < version.versions) view.earlier = version;
   }
 
+  /** What is selected of a message's text, or all that it says as it is shown. */
+  textToQuote(id) {
+    const view = this.#views.get(id);
+    const selection = getSelection();
+    const body = slot(view.element, "body");
+    const isHere = !selection.isCollapsed && body.contains(selection.anchorNode) && body.contains(selection.focusNode);
+    return isHere ? selection.toString() : (view.earlier ?? view).text;
+  }
+
   /** The place of the version of an answer that is shown, and how many there are. */
   placeOf(id) {
     const { element } = this.#views.get(id);
@@ -231,7 +240,7 @@ export class Thread {
   #adopt(element) {
     const view = { element, text: element.dataset.text, status: element.dataset.status, stream: null, earlier: null };
     delete element.dataset.text;
-    for (const button of element.querySelectorAll("[data-copy]")) button.hidden = false;
+    for (const button of element.querySelectorAll("[data-copy], [data-quote]")) button.hidden = false;
     const versions = Number(element.dataset.versions);
     this.#showPlace(view, versions, versions);
     this.#views.set(element.dataset.message, view);
@@ -245,7 +254,7 @@ export class Thread {
 
   #blank(role) {
     const element = this.#room.querySelector(`[data-message-template="${role}"]`).content.firstElementChild.cloneNode(true);
-    for (const button of element.querySelectorAll("[data-copy]")) button.hidden = false;
+    for (const button of element.querySelectorAll("[data-copy], [data-quote]")) button.hidden = false;
     return element;
   }
 
