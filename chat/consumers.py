@@ -128,7 +128,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 await self._say({"ack": frame.ref})
             case Do.SEND:
                 conversation = await access.aconversation_for(membership, given["conversation"])
-                said = {name: given.get(name) for name in ("text", "client_id", "strand")}
+                said: dict[str, Any] = {name: given.get(name) for name in ("text", "client_id", "strand")}
                 with self._holding(conversation.id):
                     await self._accept(frame, await turns.asubmit(membership, conversation, **said))
             case Do.EDIT:

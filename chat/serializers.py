@@ -369,7 +369,7 @@ class SubmittedAnswer(serializers.Serializer):
 
 class StrandAnswer(serializers.Serializer):
     strand = serializers.IntegerField(help_text="The `seq` of the question that begins it.")
-    parent = serializers.IntegerField(help_text="The strand that it left.")
+    parent = serializers.IntegerField(help_text="The strand that it left.")  # type: ignore[assignment]
     edits = serializers.IntegerField(help_text="The `seq` of the question in whose place it begins.")
 
 

@@ -31,7 +31,9 @@ async def mend(conversation: ConversationRecord, number: int) -> ConversationRec
     messages = mongo.async_collection(Message)
     here = {M.organization_id: conversation.organization_id, M.conversation_id: conversation.id}
     question = await messages.find_one({**here, M.seq: number}, {M.edits: 1})
+    assert question is not None  # written before anything else of its strand
     edited = await messages.find_one({**here, M.seq: question[M.edits]}, {M.strand: 1})
+    assert edited is not None
     begun = Strand(number=number, parent=edited.get(M.strand, FIRST), edits=question[M.edits])
     raw = await mongo.async_collection(Conversation).find_one_and_update(
         _one(conversation), {"$addToSet": {C.strands: begun.as_json()}}, return_document=ReturnDocument.AFTER
