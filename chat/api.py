@@ -28,6 +28,7 @@ from chat.serializers import (
     ExportQuery,
     ListedConversationAnswer,
     MessageAnswer,
+    MessageChange,
     MessagesQuery,
     NewAttachment,
     NewConversation,
@@ -44,13 +45,15 @@ from chat.serializers import (
     SessionAnswer,
     SessionsQuery,
     ShareAnswer,
+    ShownStrand,
+    StrandsAnswer,
     SubmittedAnswer,
     VersionsAnswer,
 )
 from chat.serializers import (
     Pin as PinBody,
 )
-from chat.services import attachments, contexts, conversations, exports, feedback, imports, reading, search, shares, turns
+from chat.services import attachments, contexts, conversations, errors, exports, feedback, imports, reading, search, shares, strands, turns
 from chat.uploads import UploadParser
 from config import json
 from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
@@ -268,14 +271,16 @@ class Share(Endpoint):
 
 class Messages(Endpoint):
     @operation(
-        summary="A conversation's messages: the newest page, or the one before or after a place",
+        summary="A conversation's messages on the path of a strand: the newest page, or the one before or after a place",
         answer=page_of(MessageAnswer),
         query=MessagesQuery,
         tags=["messages"],
     )
     def get(self, call: Call, conversation_id: UUID) -> Any:
         conversation = access.conversation_for(call.membership, conversation_id)
-        found = selectors.messages(conversation, **call.query)
+        asked = dict(call.query)
+        strand = _strand(call, conversation, asked.pop("strand", None))
+        found = selectors.messages(conversation, strand=strand, **asked)
         return {
             "next": None if found.after is None else address(call.request, before=None, after=found.after),
             "previous": None if found.before is None else address(call.request, after=None, before=found.before),
@@ -292,14 +297,29 @@ class Messages(Endpoint):
     )
     def post(self, call: Call, conversation_id: UUID) -> Any:
         conversation = access.conversation_for(call.membership, conversation_id)
-        client_id = call.body.get("client_id") or str(uuid.uuid7())
-        said = {"text": call.body["text"], "client_id": client_id, "attachment_ids": call.body["attachment_ids"]}
-        submitted = turns.submit(call.membership, conversation, **said)
-        body = {
-            "message": submitted.message.as_json(),
-            "answer": submitted.answer and submitted.answer.as_json(),
-        }
-        return Response(body, status=201, headers=_limit_headers(submitted.left))
+        said = {**_question(call), "attachment_ids": call.body["attachment_ids"]}
+        return _submitted(turns.submit(call.membership, conversation, strand=call.body.get("strand"), **said))
+
+
+def _strand(call: Call, conversation: ConversationRecord, wanted: int | None) -> int:
+    """The strand that is asked for, or that this person looked at last."""
+    if wanted is None:
+        return conversation.shown_to(call.membership.user_id)
+    if not conversation.has_strand(wanted):
+        raise errors.UnknownStrand
+    return wanted
+
+
+def _question(call: Call) -> dict[str, str]:
+    return {"text": call.body["text"], "client_id": call.body.get("client_id") or str(uuid.uuid7())}
+
+
+def _submitted(submitted: turns.Submitted) -> Response:
+    body = {
+        "message": submitted.message.as_json(),
+        "answer": submitted.answer and submitted.answer.as_json(),
+    }
+    return Response(body, status=201, headers=_limit_headers(submitted.left))
 
 
 class Attachments(Endpoint):
@@ -368,7 +388,8 @@ class Events(Endpoint):
 
         conversation = access.conversation_for(call.membership, conversation_id)
         after = _last_event_id(call)
-        return sse.response(conversation, user_id=str(call.membership.user_id), admit=admit, after=after)
+        strand = _strand(call, conversation, call.query.get("strand"))
+        return sse.response(conversation, user_id=str(call.membership.user_id), admit=admit, after=after, strand=strand)
 
 
 def _last_event_id(call: Call) -> int | None:
@@ -386,6 +407,38 @@ class Message(Endpoint):
     @operation(summary="One message", answer=MessageAnswer, tags=["messages"])
     def get(self, call: Call, message_id: UUID) -> Any:
         return access.message_for(call.membership, message_id).as_json()
+
+    @operation(
+        summary="Ask a question in other words: a strand begins beside it, and the earlier question and what followed it stay",
+        answer=SubmittedAnswer,
+        status_code=201,
+        body=MessageChange,
+        refusals=(409, 422, 429),
+        tags=["messages"],
+    )
+    def patch(self, call: Call, message_id: UUID) -> Any:
+        question = access.message_for(call.membership, message_id)
+        conversation = access.conversation_for(call.membership, question.conversation_id)
+        return _submitted(turns.edit(call.membership, conversation, question, **_question(call)))
+
+
+class Strands(Endpoint):
+    @operation(summary="The strands that edited questions began", answer=StrandsAnswer, tags=["messages"])
+    def get(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        results = [strand.as_json() for strand in conversation.strands]
+        return {"shown": conversation.shown_to(call.membership.user_id), "results": results}
+
+    @operation(
+        summary="Look at a strand: exports, links and questions of mine are of it from now on",
+        answer=StrandsAnswer,
+        body=ShownStrand,
+        tags=["messages"],
+    )
+    def post(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        strands.show(call.membership, conversation, strand=call.body["strand"])
+        return {"shown": call.body["strand"], "results": [strand.as_json() for strand in conversation.strands]}
 
 
 class Stop(Endpoint):

@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import orjson
+import uuid_utils.compat as uuid
 from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -20,7 +21,7 @@ from chat.events import Close, Do
 from chat.realtime.doorkeeper import doorkeeper
 from chat.realtime.hub import Listener, hub
 from chat.realtime.presence import Session, presence
-from chat.services import errors, feedback, reading, sessions, turns
+from chat.services import errors, feedback, reading, sessions, strands, turns
 from config import loop, mongo
 from tenants import access as people
 from tenants import roles
@@ -54,6 +55,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.organization = self.scope["url_route"]["kwargs"]["organization"]
         self._listeners: dict[str, Listener] = {}
+        self._strands: dict[str, int] = {}  # which strand of a conversation this tab joined
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._sending: asyncio.Task | None = None
@@ -127,19 +129,25 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.session.note_activity()
         match frame.do:
             case Do.JOIN:
-                await self._join(given["conversation"], after=given.get("after"), ref=frame.ref)
+                await self._join(given["conversation"], after=given.get("after"), strand=given.get("strand"), ref=frame.ref)
             case Do.LEAVE:
                 self._part(access.key(given["conversation"]))
                 await self._say({"ack": frame.ref})
             case Do.SEND:
                 conversation = await access.aconversation_for(membership, given["conversation"])
+                said: dict[str, Any] = {name: given.get(name) for name in ("text", "client_id", "strand")}
                 with self._holding(conversation.id):
-                    said = {"text": given["text"], "client_id": given["client_id"], "attachment_ids": given.get("attachment_ids") or ()}
-                    taken = await turns.asubmit(membership, conversation, **said)
-                    shown = taken.answer.as_json() if taken.answer else None
-                    left = taken.left.as_json() if taken.left else None
                     self.session.note_message(conversation.id)
-                    await self._say({"ack": frame.ref, "message": taken.message.as_json(), "answer": shown, "limit": left})
+                    await self._accept(
+                        frame, await turns.asubmit(membership, conversation, **said, attachment_ids=given.get("attachment_ids") or ())
+                    )
+            case Do.EDIT:
+                question = await access.amessage_for(membership, given["message"])
+                conversation = await access.aconversation_for(membership, question.conversation_id)
+                said = {"text": given["text"], "client_id": given.get("client_id") or str(uuid.uuid7())}
+                with self._holding(conversation.id):
+                    self.session.note_message(conversation.id)
+                    await self._accept(frame, await turns.aedit(membership, conversation, question, **said))
             case Do.STOP:
                 answer = await turns.astop(membership, await access.amessage_for(membership, given["message"]))
                 await self._say({"ack": frame.ref, "message": answer.as_json()})
@@ -173,11 +181,21 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await access.aconversation_for(self.principal.membership, key)
         return key
 
-    async def _join(self, conversation_id: str, *, after: int | None, ref: Any) -> None:
-        """From `after` on if the stream has all of it; with a snapshot, or a reset, otherwise."""
+    async def _accept(self, frame: frames.Frame, taken: turns.Submitted) -> None:
+        answer = taken.answer.as_json() if taken.answer else None
+        left = taken.left.as_json() if taken.left else None
+        await self._say({"ack": frame.ref, "message": taken.message.as_json(), "answer": answer, "limit": left})
+
+    async def _join(self, conversation_id: str, *, after: int | None, strand: int | None, ref: Any) -> None:
+        """From `after` on if the stream has all of it; with a snapshot, or a reset, otherwise. Events are those of all strands; a
+        snapshot is of the one that was asked for, which the person is now looking at, or that they looked at last."""
         conversation = await access.aconversation_for(self.principal.membership, conversation_id)
         if len(self._listeners) >= JOINED_MOST and conversation.id not in self._listeners:
             raise frames.BadFrame("too_many_joined", f"A tab joins at most {JOINED_MOST} conversations.", ref=ref)
+        if strand is None:
+            strand = conversation.shown_to(self.principal.membership.user_id)
+        await strands.ashow(self.principal.membership, conversation, strand=strand)
+        self._strands[conversation.id] = strand
         if (before := self._listeners.pop(conversation.id, None)) is not None:
             hub().leave(before)
         listener = self._listeners[conversation.id] = await hub().listen(conversation.id, self)
@@ -188,7 +206,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 await self._say({"joined": conversation.id, "n": after, "snapshot": None, "ref": ref})
                 listener.go_on(missed)
                 return
-        snapshot = await selectors.snapshot(conversation)
+        snapshot = await selectors.snapshot(conversation, strand=strand)
         name = "reset" if after else "joined"
         await self._say({name: conversation.id, "n": snapshot.n, "snapshot": snapshot.as_json(), "ref": ref})
         listener.resume(after=snapshot.n)
@@ -281,7 +299,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         while not self._gone and (listener := self._listeners.get(conversation_id)) is not None:
             try:
                 conversation = await access.aconversation_for(self.principal.membership, conversation_id)
-                snapshot = await selectors.snapshot(conversation)
+                snapshot = await selectors.snapshot(conversation, strand=self._strands[conversation_id])
             except people.NotFound:
                 await self._lose(conversation_id)
                 return

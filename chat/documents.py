@@ -49,6 +49,14 @@ class AccessScope(EmbeddedDocument):
     is_private = BooleanField(db_field="isPrivate", default=True)
 
 
+class ConversationStrand(EmbeddedDocument):
+    """A way that a conversation took since a question was edited; see `chat/strands.py`."""
+
+    strand = IntField(required=True, min_value=1)  # the place of the question that begins it
+    parent = IntField(required=True, min_value=0)
+    edits = IntField(required=True, min_value=1)  # the place of the question that it was made from
+
+
 class Conversation(TenantDocument):
     """A thread of messages between a person and an AI, or among people (`kind`)."""
 
@@ -68,6 +76,9 @@ class Conversation(TenantDocument):
     is_pinned = BooleanField(db_field="isPinned", default=False)
     last_message_at = DateTimeField(db_field="lastMessageAt", required=True)
     message_count = IntField(db_field="messageCount", default=0)
+
+    strands = EmbeddedDocumentListField(ConversationStrand)
+    shown = MapField(IntField())  # by person, the strand that they looked at last
 
     context_summary = StringField(db_field="contextSummary", null=True)
     key_insights = ListField(StringField(), db_field="keyInsights")
@@ -128,6 +139,24 @@ class Conversation(TenantDocument):
                     "-last_message_at",
                     "-conversation_id",
                 ],
+            },
+            # The pinned ones of the side list, first branch. Few are pinned: these indexes are small, and a turn elsewhere costs nothing.
+            {
+                "name": "pinned",
+                "fields": ["organization_id", "user_id", "status", "-last_message_at", "-conversation_id"],
+                "partialFilterExpression": {"isPinned": True},
+            },
+            # Second branch: what is shared with a role and pinned.
+            {
+                "name": "pinned_for_role",
+                "fields": ["organization_id", "access_scope.allowed_roles", "status", "-last_message_at", "-conversation_id"],
+                "partialFilterExpression": {"isPinned": True},
+            },
+            # Third branch: what is shared with a person and pinned.
+            {
+                "name": "pinned_for_person",
+                "fields": ["organization_id", "access_scope.allowed_user_ids", "status", "-last_message_at", "-conversation_id"],
+                "partialFilterExpression": {"isPinned": True},
             },
             # Conversations shared with a person (S0-30).
             {"name": "accessScope.allowedUserIds_1", "fields": ["access_scope.allowed_user_ids"]},
@@ -227,6 +256,8 @@ class Message(TenantDocument):
     message_id = StringField(db_field="messageId", required=True)
     conversation_id = StringField(db_field="conversationId", required=True)
     seq = IntField(required=True, min_value=1)
+    strand = IntField(min_value=1)  # the place of the question that begins its strand; the first strand's messages have none
+    edits = IntField(min_value=1)  # of a question that begins a strand: the place of the one that it was made from
     role = StringField(choices=MessageRole.values, required=True)
     content = StringField()
     content_type = StringField(db_field="contentType", choices=ContentType.values, required=True)
@@ -288,6 +319,8 @@ class Message(TenantDocument):
             {"name": "status_1_createdAt_-1", "fields": ["status", "-created_at"]},
             # A page of history; two messages never share a place.
             {"name": "place", "fields": ["organization_id", "conversation_id", "seq"], "unique": True},
+            # A page of a path, the newest answer of a strand.
+            {"name": "path", "fields": ["organization_id", "conversation_id", "strand", "seq"]},
             # The same message sent twice is one message.
             {
                 "name": "send_once",
@@ -601,8 +634,10 @@ class Context(TenantDocument):
     conversation_memory = EmbeddedDocumentField(ConversationMemory, db_field="conversationMemory", null=True)
     report_references = EmbeddedDocumentListField(ReportReference, db_field="reportReferences")
 
-    # Of a conversation's memory: the place up to which it reaches, and that of the answer after which a model was last asked for it.
+    # Of a conversation's memory: the place up to which it reaches, the strand of the message there, and the place of the answer after
+    # which a model was last asked for it.
     through = IntField(min_value=0, null=True)
+    strand = IntField(min_value=0, null=True)
     asked_at = IntField(db_field="askedAt", min_value=0, null=True)
 
     token_count = IntField(db_field="tokenCount", default=0)  # about

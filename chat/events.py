@@ -33,6 +33,7 @@ class Do(StrEnum):
     STOP = "stop"
     RETRY = "retry"
     REGENERATE = "regenerate"
+    EDIT = "edit"
     FEEDBACK = "feedback"
     TYPING = "typing"
     PRESENCE = "presence"

@@ -4,7 +4,7 @@ import hashlib
 import re
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -132,6 +132,16 @@ class AskForm(QuestionForm):
         return files
 
 
+class NextForm(AskForm):
+    """A question in a conversation, at the end of a strand."""
+
+    strand = forms.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
+
+
+class StrandForm(forms.Form):
+    strand = forms.IntegerField(min_value=0, max_value=2**31 - 1)
+
+
 class StartForm(AskForm):
     """A new consultation with its first question."""
 
@@ -248,6 +258,9 @@ class FilterForm(forms.Form):
     )
     type = forms.ChoiceField(choices=[("", "Every type"), *ConsultationType.choices], required=False)
     pinned = forms.BooleanField(required=False)
+    about = forms.CharField(max_length=100, required=False)
+    since = forms.DateField(required=False)
+    until = forms.DateField(required=False)
     cursor = forms.CharField(max_length=60, required=False)
 
     def clean_cursor(self) -> InboxCursor | None:
@@ -264,10 +277,11 @@ class FilterForm(forms.Form):
 
 
 class PlaceForm(forms.Form):
-    """Which messages of a conversation are shown: those before a place, or those around one."""
+    """Which messages of a conversation are shown: those before a place, or those around one; of which strand."""
 
     before = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
     around = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+    strand = forms.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
 
 
 class SearchForm(forms.Form):
@@ -277,6 +291,29 @@ class SearchForm(forms.Form):
         error_messages={"max_length": "The search is too long. %(limit_value)d characters are the most."},
     )
     cursor = forms.CharField(max_length=1_000, required=False)
+    # The list's filters, where the search goes on from it.
+    type = forms.ChoiceField(choices=ConsultationType.choices, required=False)
+    status = forms.ChoiceField(choices=[(status.value, status.label) for status in ConversationStatus], required=False)
+    pinned = forms.BooleanField(required=False)
+    about = forms.CharField(max_length=100, required=False)
+    since = forms.DateField(required=False)
+    until = forms.DateField(required=False)
+
+    @property
+    def query(self) -> str:
+        """The words, and the list's filters as operators, as far as they are understood and the words do not say them themselves."""
+        asked, words = self.cleaned_data, self.cleaned_data.get("q", "")
+        about = " ".join(asked.get("about", "").replace('"', " ").split())
+        last = asked.get("until")
+        operators = {
+            "type": asked.get("type"),
+            "status": asked.get("status", "").removeprefix(ConversationStatus.ACTIVE),
+            "pinned": "yes" if asked.get("pinned") else "",
+            "about": about and f'"{about}"',
+            "after": asked.get("since"),
+            "before": last and last + timedelta(days=1),
+        }
+        return " ".join([words, *(f"{name}:{value}" for name, value in operators.items() if value and f"{name}:" not in words)]).strip()
 
     def clean_cursor(self) -> SearchCursor | None:
         """A place among the results, as `write_search_cursor` wrote it."""

@@ -38,19 +38,27 @@ class Frame:
 
 
 CONVERSATION = Field(str)
+CLIENT_ID_LIMIT = 100
+STRAND = Field(int, required=False, most=2**31 - 1)
 KINDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list of ids"}
 TABLE: dict[Do, dict[str, Field]] = {
-    Do.JOIN: {"conversation": CONVERSATION, "after": Field(int, required=False, most=2**53)},
+    Do.JOIN: {"conversation": CONVERSATION, "after": Field(int, required=False, most=2**53), "strand": STRAND},
     Do.LEAVE: {"conversation": CONVERSATION},
     Do.SEND: {
         "conversation": CONVERSATION,
         "text": Field(str, most=settings.SOCKET_FRAME_LIMIT),
-        "client_id": Field(str, most=100),
+        "client_id": Field(str, most=CLIENT_ID_LIMIT),
         "attachment_ids": Field(list, required=False, most=FILES_LIMIT),
+        "strand": STRAND,
     },
     Do.STOP: {"message": Field(str)},
     Do.RETRY: {"message": Field(str)},
     Do.REGENERATE: {"message": Field(str)},
+    Do.EDIT: {
+        "message": Field(str),
+        "text": Field(str, most=settings.SOCKET_FRAME_LIMIT),
+        "client_id": Field(str, required=False, most=CLIENT_ID_LIMIT),
+    },
     Do.FEEDBACK: {
         "message": Field(str),
         "helpful": Field(bool, required=False),

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from chat import markdown
+from chat import markdown, strands
 from chat.choices import Audience, MessageRole, MessageStatus, PresenceStatus
+from chat.strands import FIRST, Path, Strand
 
 FILE_URL = "/api/v1/attachments"
 
@@ -44,6 +45,8 @@ class ConversationRecord:
     updated_at: datetime
     archived_at: datetime | None
     remembers: bool = False  # more than its newest messages: there is a memory
+    strands: tuple[Strand, ...] = ()  # besides the first, oldest first; lists of conversations do not read them
+    shown: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, raw: Any) -> "ConversationRecord":
@@ -71,7 +74,20 @@ class ConversationRecord:
             updated_at=raw["updatedAt"],
             archived_at=raw.get("archivedAt"),
             remembers=bool(raw.get("contextSummary")),
+            strands=tuple(sorted(map(Strand.read, raw.get("strands", ())), key=lambda strand: strand.number)),
+            shown=raw.get("shown", {}),
         )
+
+    def has_strand(self, number: int) -> bool:
+        return number == FIRST or any(strand.number == number for strand in self.strands)
+
+    def shown_to(self, user_id: object) -> int:
+        """The strand that this person looked at last."""
+        number = self.shown.get(str(user_id), FIRST)
+        return number if self.has_strand(number) else FIRST
+
+    def path(self, strand: int) -> Path:
+        return strands.path_of(self.strands, strand)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -164,6 +180,8 @@ class MessageRecord:
     status: str
     attempt: int
     created_at: datetime
+    strand: int = FIRST
+    edits: int | None = None
     user_id: str | None = None
     user_role: str | None = None
     branch_id: str | None = None
@@ -208,6 +226,8 @@ class MessageRecord:
             status=raw["status"],
             attempt=raw.get("attempt", 1),
             created_at=raw["createdAt"],
+            strand=raw.get("strand", FIRST),
+            edits=raw.get("edits"),
             user_id=raw.get("userId"),
             user_role=raw.get("userRole"),
             branch_id=raw.get("branchId"),
@@ -256,6 +276,8 @@ class MessageRecord:
             "id": self.id,
             "conversation": self.conversation_id,
             "seq": self.seq,
+            "strand": self.strand,
+            "edits": self.edits,
             "role": self.role,
             "author": author,
             "text": self.text,

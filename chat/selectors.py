@@ -1,19 +1,20 @@
 """Reading conversations and messages: pages of them, and snapshots that fit the event stream."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from chat import access
+from chat import access, strands
 from chat.choices import ON_THEIR_WAY, ConversationStatus, Kind, PresenceStatus
 from chat.documents import ChatSession, Conversation, Message, MessageRevision, ReadMark, Share
 from chat.events import EventType
 from chat.realtime import presence, stream
 from chat.records import ConversationRecord, MessageRecord, PersonThere, SessionRecord, ShareRecord
+from chat.strands import FIRST, Path
 from config import loop, mongo, redis
 from tenants import access as people
 from tenants import roles
@@ -23,6 +24,7 @@ C, M, R = mongo.names(Conversation), mongo.names(Message), mongo.names(MessageRe
 S = mongo.names(Share)
 T, K = mongo.names(ChatSession), mongo.names(ReadMark)
 
+NOT_IN_LISTS = {C.strands: 0, C.shown: 0, C.counted_answers: 0}
 PAGE = 50
 MOST = 200
 
@@ -61,10 +63,14 @@ def inbox(
     pinned: bool | None = None,
     q: str = "",
     subject: str | None = None,
+    about: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     cursor: InboxCursor | None = None,
     limit: int = PAGE,
 ) -> ConversationPage:
-    """What this member may read, latest first. `q` finds words of titles. Causes one query."""
+    """What this member may read, latest first. `q` finds words of titles; `about`: one of these employees; the last message came from
+    `since` on and before `until`. Causes one query."""
     roles.require(membership, "chat:conversation:read")
     limit = max(1, min(limit, MOST))
     wanted: dict[str, Any] = {C.organization_id: str(membership.organization_id), C.status: str(status)}
@@ -73,12 +79,17 @@ def inbox(
     if type:
         wanted[C.type] = str(type)
     if pinned is not None:
-        wanted[C.is_pinned] = pinned
+        # A conversation that was never pinned may say nothing of it.
+        wanted[C.is_pinned] = True if pinned else {"$ne": True}
     if subject:
         wanted[C.subject_employee_ids] = access.key(subject)
+    if about is not None:
+        wanted[C.subject_employee_ids] = {"$in": list(about)}
     if q.strip():
         wanted[C.title] = {"$regex": re.escape(q.strip()[:200]), "$options": "i"}
     conditions = [wanted, access.readable_by(membership)]
+    if said := {operator: moment for operator, moment in (("$gte", since), ("$lt", until)) if moment is not None}:
+        conditions.append({C.last_message_at: said})
     backwards = cursor is not None and cursor.backwards
     if cursor is not None:
         # Says less than `beyond`, but it bounds the index: without it a later page reads all before it, too.
@@ -87,7 +98,7 @@ def inbox(
     direction = 1 if backwards else -1
     found = list(
         mongo.collection(Conversation)
-        .find({**wanted, "$and": conditions[1:]})
+        .find({**wanted, "$and": conditions[1:]}, NOT_IN_LISTS)
         .sort([(C.last_message_at, direction), (C.conversation_id, direction)])
         .limit(limit + 1)
     )
@@ -119,22 +130,37 @@ def _cursor(row: ConversationRecord, *, backwards: bool) -> InboxCursor:
     return InboxCursor(row.last_message_at, row.id, backwards)
 
 
-def messages(conversation: ConversationRecord, *, before: int | None = None, after: int | None = None, limit: int = PAGE) -> MessagePage:
-    """The newest page, or the one before or after a place (`seq`). The conversation came through the door. One query."""
+def messages(
+    conversation: ConversationRecord,
+    *,
+    strand: int = FIRST,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int = PAGE,
+) -> MessagePage:
+    """The newest page of a strand's path, or the one before or after a place (`seq`). The conversation came through the door, and has
+    the strand. One query."""
     limit = max(1, min(limit, MOST))
-    found = list(mongo.collection(Message).find(**_page(conversation, before=before, after=after, limit=limit)))
-    return _message_page(found, before=before, after=after, limit=limit)
+    path = conversation.path(strand)
+    found = list(mongo.collection(Message).find(**_page(conversation, path, before=before, after=after, limit=limit)))
+    return _message_page(found, path, before=before, after=after, limit=limit)
 
 
 async def amessages(
-    conversation: ConversationRecord, *, before: int | None = None, after: int | None = None, limit: int = PAGE
+    conversation: ConversationRecord,
+    *,
+    strand: int = FIRST,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int = PAGE,
 ) -> MessagePage:
     limit = max(1, min(limit, MOST))
-    cursor = mongo.async_collection(Message).find(**_page(conversation, before=before, after=after, limit=limit))
-    return _message_page(await cursor.to_list(), before=before, after=after, limit=limit)
+    path = conversation.path(strand)
+    cursor = mongo.async_collection(Message).find(**_page(conversation, path, before=before, after=after, limit=limit))
+    return _message_page(await cursor.to_list(), path, before=before, after=after, limit=limit)
 
 
-def _page(conversation: ConversationRecord, *, before: int | None, after: int | None, limit: int) -> dict[str, Any]:
+def _page(conversation: ConversationRecord, path: Path, *, before: int | None, after: int | None, limit: int) -> dict[str, Any]:
     place: dict[str, int] = {}
     if before is not None:
         place["$lt"] = before
@@ -148,16 +174,20 @@ def _page(conversation: ConversationRecord, *, before: int | None, after: int | 
     if place:
         wanted[M.seq] = place
     upwards = after is not None and before is None
-    return {"filter": wanted, "sort": [(M.seq, 1 if upwards else -1)], "limit": limit + 1}
+    query: dict[str, Any] = {"filter": wanted, "sort": [(M.seq, 1 if upwards else -1)], "limit": limit + 1}
+    if path:
+        wanted["$or"] = strands.clauses(path, most=limit + 1, before=before, after=after, upwards=upwards)
+        query["hint"] = strands.INDEX
+    return query
 
 
-def _message_page(found: list[dict[str, Any]], *, before: int | None, after: int | None, limit: int) -> MessagePage:
+def _message_page(found: list[dict[str, Any]], path: Path, *, before: int | None, after: int | None, limit: int) -> MessagePage:
     more = len(found) > limit
     rows = [MessageRecord.read(raw) for raw in found[:limit]]
     upwards = after is not None and before is None
     if not upwards:
         rows.reverse()
-    above = bool(rows) and (more if not upwards else rows[0].seq > 1)
+    above = bool(rows) and (more if not upwards else rows[0].seq > strands.beginning(path))
     below = bool(rows) and (more if upwards else before is not None)
     return MessagePage(
         results=tuple(rows),
@@ -168,22 +198,25 @@ def _message_page(found: list[dict[str, Any]], *, before: int | None, after: int
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A conversation and its newest messages as of event number `n`: what follows it in the stream continues it."""
+    """A conversation and the newest messages of a strand's path as of event number `n`: what follows it in the stream continues it."""
 
     n: int
     conversation: ConversationRecord
+    strand: int
     messages: tuple[MessageRecord, ...]
     earlier: int | None  # ask for messages before this place
 
     def as_json(self) -> dict[str, Any]:
         return {
             "conversation": self.conversation.as_json(),
+            "strand": self.strand,
+            "strands": [strand.as_json() for strand in self.conversation.strands],
             "messages": [message.as_json() for message in self.messages],
             "earlier": self.earlier,
         }
 
 
-async def snapshot(conversation: ConversationRecord, *, limit: int = PAGE) -> Snapshot:
+async def snapshot(conversation: ConversationRecord, *, strand: int = FIRST, limit: int = PAGE) -> Snapshot:
     """Reads the number first, then the messages, then lets the kept events complete the text of answers being written.
 
     MongoDB may be ahead of the number, never behind it but for a checkpoint's interval, which the events fill. Where Redis is away
@@ -194,14 +227,14 @@ async def snapshot(conversation: ConversationRecord, *, limit: int = PAGE) -> Sn
         n = place.n
     except redis.AWAY:
         n = 0
-    page = await amessages(conversation, limit=limit)
+    page = await amessages(conversation, strand=strand, limit=limit)
     rows = page.results
     if n and any(row.status in ON_THEIR_WAY for row in rows):
         try:
             rows = tuple(completed(rows, await stream.all_kept(redis.async_client(), conversation.id)))
         except redis.AWAY:
             pass
-    return Snapshot(n=n, conversation=conversation, messages=rows, earlier=page.before)
+    return Snapshot(n=n, conversation=conversation, strand=strand, messages=rows, earlier=page.before)
 
 
 def completed(rows: Iterable[MessageRecord], kept: Iterable[bytes]) -> list[MessageRecord]:

@@ -37,6 +37,7 @@ CLIENT_ID_LIMIT = 100
 SEARCH_LIMIT = 200
 READERS_LIMIT = 100
 SHARE_DAYS_LIMIT = 90
+NUMBER_LIMIT = 2**31 - 1
 
 
 # Input -----------------------------------------------------------------------------------------------------------------
@@ -88,6 +89,7 @@ class SessionsQuery(PageQuery):
 
 
 class MessagesQuery(Query):
+    strand = Number(required=False, min_value=0, max_value=NUMBER_LIMIT, help_text="On this strand's path; else yours.")
     before = Number(required=False, min_value=1, help_text="Messages with a smaller `seq` than this.")
     after = Number(required=False, min_value=0, help_text="Messages with a greater `seq` than this.")
     limit = Number(required=False, min_value=1, max_value=PAGE_LIMIT, default=PAGE_DEFAULT, help_text="Messages on a page.")
@@ -98,7 +100,7 @@ class MessagesQuery(Query):
         return attrs
 
 
-class NewMessage(Strict):
+class MessageChange(Strict):
     text = Text(
         max_length=settings.TEXT_LIMIT,
         allow_blank=False,
@@ -109,13 +111,6 @@ class NewMessage(Strict):
         max_length=CLIENT_ID_LIMIT,
         allow_blank=False,
         help_text="A name of yours for this message: sent again with the same text, it gives the same answer and asks nothing twice.",
-    )
-    attachment_ids = serializers.ListField(
-        child=Id(),
-        required=False,
-        default=list,
-        max_length=FILES_LIMIT,
-        help_text="Files that you uploaded to this conversation.",
     )
 
 
@@ -129,6 +124,23 @@ class NewAttachment(Strict):
     )
 
 
+class NewMessage(MessageChange):
+    attachment_ids = serializers.ListField(
+        child=Id(),
+        required=False,
+        default=list,
+        max_length=FILES_LIMIT,
+        help_text="Files that you uploaded to this conversation.",
+    )
+    strand = Number(
+        required=False, min_value=0, max_value=NUMBER_LIMIT, help_text="At whose end it is asked; else of the one that you looked at last."
+    )
+
+
+class ShownStrand(Strict):
+    strand = Number(min_value=0, max_value=NUMBER_LIMIT)
+
+
 class NewFeedback(Strict):
     """At least one of the three; what is left out stays as it is."""
 
@@ -140,6 +152,12 @@ class NewFeedback(Strict):
 
 
 class EventsQuery(Query):
+    strand = Number(
+        required=False,
+        min_value=0,
+        max_value=NUMBER_LIMIT,
+        help_text="Snapshots are of this strand; else of yours.",
+    )
     after = Number(required=False, min_value=0, help_text="The last event number you have; `Last-Event-ID` says the same and wins.")
 
 
@@ -165,7 +183,6 @@ FILE_SOURCES_LIMIT = 200
 FILE_WORD_LIMIT = 200  # characters of a name, a model, a source
 FILE_SENTENCE_LIMIT = 2_000
 FILE_NAMES_LIMIT = 50  # of scores, data points, recommendations or insights of one answer
-NUMBER_LIMIT = 2**31 - 1
 FIRST_YEAR = 2000
 
 
@@ -272,6 +289,14 @@ class StructureInFile(Strict):
 class MessageInFile(Strict):
     id = Id(required=False)
     seq = Number(required=False, min_value=1, max_value=NUMBER_LIMIT, help_text="Its place; an import goes by the order of the list.")
+    strand = Number(required=False, min_value=0, max_value=NUMBER_LIMIT, help_text="The `seq` that its strand begins with, or 0.")
+    edits = Number(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=NUMBER_LIMIT,
+        help_text="Of a question that begins a strand: the `seq` of the one that it was made from.",
+    )
     role = Word(choices=MessageRole.choices)
     author = AuthorInFile(required=False, allow_null=True, help_text="Null for an answer.")
     text = Text(allow_blank=True, max_length=FILE_TEXT_LIMIT)
@@ -415,7 +440,11 @@ class ReferencedEmployeeAnswer(serializers.Serializer):
 class MessageAnswer(serializers.Serializer):
     id = serializers.UUIDField()
     conversation = serializers.UUIDField()
-    seq = serializers.IntegerField(help_text="Contiguous in its conversation, from 1.")
+    seq = serializers.IntegerField(help_text="Contiguous in its conversation, from 1, over all strands.")
+    strand = serializers.IntegerField(help_text="The `seq` of the edited question that begins its strand; 0 in the first.")
+    edits = serializers.IntegerField(
+        allow_null=True, help_text="Of a question that begins a strand: the `seq` of the one that it was made from."
+    )
     role = serializers.ChoiceField(choices=MessageRole.choices)
     author = PersonAnswer(allow_null=True, help_text="Null for an answer.")
     text = serializers.CharField()
@@ -449,6 +478,17 @@ class SubmittedAnswer(serializers.Serializer):
     )
 
 
+class StrandAnswer(serializers.Serializer):
+    strand = serializers.IntegerField(help_text="The `seq` of the question that begins it.")
+    parent = serializers.IntegerField(help_text="The strand that it left.")  # type: ignore[assignment]
+    edits = serializers.IntegerField(help_text="The `seq` of the question in whose place it begins.")
+
+
+class StrandsAnswer(serializers.Serializer):
+    shown = serializers.IntegerField(help_text="The strand that you looked at last; 0 is the first.")
+    results = StrandAnswer(many=True, help_text="Besides the first, oldest first.")
+
+
 class VersionsAnswer(serializers.Serializer):
     results = MessageAnswer(many=True, help_text="The answer as it was, oldest first; the last one is the present.")
 
@@ -462,6 +502,7 @@ class FoundConversationAnswer(serializers.Serializer):
 class FoundMessageAnswer(serializers.Serializer):
     id = serializers.UUIDField()
     seq = serializers.IntegerField()
+    strand = serializers.IntegerField()
     role = serializers.ChoiceField(choices=MessageRole.choices)
     created_at = serializers.DateTimeField()
 

@@ -91,15 +91,16 @@ def frame(data: bytes, *, n: int) -> bytes:
     return b"id: %d\ndata: %b\n\n" % (n, data) if n else b"data: %b\n\n" % data
 
 
-def response(conversation: ConversationRecord, *, user_id: str, admit: Admit, after: int | None) -> StreamingHttpResponse:
-    """The stream of a conversation that came through the door. `admit` asks at the door again (in a thread)."""
-    answer = StreamingHttpResponse(stream(conversation, user_id=user_id, admit=admit, after=after), content_type="text/event-stream")
+def response(conversation: ConversationRecord, *, user_id: str, admit: Admit, after: int | None, strand: int) -> StreamingHttpResponse:
+    """The stream of a conversation that came through the door and has the strand. `admit` asks at the door again (in a thread)."""
+    events = stream(conversation, user_id=user_id, admit=admit, after=after, strand=strand)
+    answer = StreamingHttpResponse(events, content_type="text/event-stream")
     answer.headers["Cache-Control"] = "no-cache, no-transform"
     answer.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back otherwise
     return answer
 
 
-async def stream(conversation: ConversationRecord, *, user_id: str, admit: Admit, after: int | None) -> AsyncIterator[bytes]:
+async def stream(conversation: ConversationRecord, *, user_id: str, admit: Admit, after: int | None, strand: int) -> AsyncIterator[bytes]:
     # The request counts as unfinished while this runs; its connection must not wait with it, the pool has only a few.
     await sync_to_async(close_old_connections)()
     reader = Reader(user_id=user_id)
@@ -111,7 +112,7 @@ async def stream(conversation: ConversationRecord, *, user_id: str, admit: Admit
         if missed is not None:
             listener.go_on(missed)
         else:
-            shown = await selectors.snapshot(conversation)
+            shown = await selectors.snapshot(conversation, strand=strand)
             yield _whole("joined" if after is None else "reset", shown)
             listener.resume(after=shown.n)
         while True:
@@ -128,7 +129,7 @@ async def stream(conversation: ConversationRecord, *, user_id: str, admit: Admit
                     pass  # nobody can say now; asked again with the next heartbeat
             if reader.is_lost:
                 reader.drop()
-                shown = await _snapshot_at_last(conversation)
+                shown = await _snapshot_at_last(conversation, strand=strand)
                 yield _whole("reset", shown)
                 listener.resume(after=shown.n)
             elif frames := reader.take():
@@ -142,10 +143,10 @@ async def stream(conversation: ConversationRecord, *, user_id: str, admit: Admit
         hub().leave(listener)
 
 
-async def _snapshot_at_last(conversation: ConversationRecord) -> selectors.Snapshot:
+async def _snapshot_at_last(conversation: ConversationRecord, *, strand: int) -> selectors.Snapshot:
     """A snapshot with a number to go on from: waits for Redis to be there again."""
     while True:
-        shown = await selectors.snapshot(conversation)
+        shown = await selectors.snapshot(conversation, strand=strand)
         if shown.n:
             return shown
         await asyncio.sleep(RESET_AGAIN_SECONDS)

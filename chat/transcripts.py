@@ -6,8 +6,11 @@ The JSON is one object, documented as `ConversationFile` in the API's schema:
 
     {"format": "parley-conversation", "version": 1, "exported_at": time,
      "conversation": {id, kind, type, title, subject_employee_ids, subject_type, created_at, last_message_at},
-     "messages": [{id, seq, role, author, text, status, model, version, usage, finish_reason, confidence, sources, attachments,
-                   structured_data, error, attempt, answer_to, created_at, edited_at}, …]}
+     "messages": [{id, seq, strand, edits, role, author, text, status, model, version, usage, finish_reason, confidence, sources,
+                   attachments, structured_data, error, attempt, answer_to, created_at, edited_at}, …]}
+
+A message whose `strand` is not 0 is of the way that the conversation took since the question with that `seq`, which was made from the
+one with the `seq` that its `edits` says; what it shares with other strands is there once. The Markdown is of one strand.
 
 Times are UTC (those of messages come without saying so), costs are decimal strings in US dollars. Both writers take messages in
 batches and give a part for each, so that a file of any length passes through little memory.
@@ -23,6 +26,7 @@ from typing import Any
 from chat.choices import ConsultationType, ExportFormat, Kind, MessageRole, MessageStatus
 from chat.documents import Message
 from chat.records import ConversationRecord
+from chat.strands import FIRST
 from config import json, mongo
 
 FORMAT, VERSION = "parley-conversation", 1
@@ -47,6 +51,8 @@ PROJECTION = {
     "_id": 0,
     "id": f"${M.message_id}",
     "seq": f"${M.seq}",
+    "strand": _known(M.strand, FIRST),
+    "edits": _known(M.edits),
     "role": f"${M.role}",
     "author": {
         "$cond": [

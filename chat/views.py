@@ -5,6 +5,7 @@ Every wish is a plain form post that ends in a redirect; the page's script only 
 
 import hashlib
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -25,22 +26,25 @@ from django.views.defaults import page_not_found
 
 from chat import access, selectors
 from chat.choices import ON_THEIR_WAY, Audience, ConsultationType, ConversationStatus, ExportFormat, MessageRole, MessageStatus
+from chat.days import group_of, start_of
 from chat.downloads import Download, Picture
 from chat.forms import (
     CHOICES,
-    AskForm,
     CorrectForm,
     ExportForm,
     FeedbackForm,
     FilterForm,
     FindForm,
     ImportForm,
+    NextForm,
     PinForm,
     PlaceForm,
+    QuestionForm,
     ReadersForm,
     SearchForm,
     ShareForm,
     StartForm,
+    StrandForm,
     TitleForm,
     new_client_id,
     write_cursor,
@@ -49,10 +53,11 @@ from chat.forms import (
 from chat.realtime import limits
 from chat.records import ConversationRecord, MessageRecord
 from chat.search import QUERY_LIMIT
-from chat.services import attachments, contexts, conversations, exports, feedback, imports, reading, turns
+from chat.services import attachments, contexts, conversations, exports, feedback, imports, reading, strands, turns
 from chat.services import search as searching
 from chat.services import shares as links
-from chat.services.errors import ChatError, StoreAway
+from chat.services.errors import ChatError, StoreAway, UnknownStrand
+from chat.strands import versions_of
 from config import loop, mongo
 from tenants import access as people_access
 from tenants import roles, scoping
@@ -61,6 +66,8 @@ from tenants.models import Employee, Membership
 from tenants.services import employees
 
 LIST_LIMIT = 30
+LEAST_LATEST = 10  # on the first page, however many are pinned
+PINNED_LIMIT = 50
 RECENT_LIMIT = 5
 PEOPLE_LIMIT = 100
 NOTHING = searching.SearchPage(results=(), next=None)
@@ -124,7 +131,7 @@ def home(request: HttpRequest, membership: Membership) -> HttpResponse:
         membership,
         "chat/home.html",
         here="home",
-        conversations=_rows(membership, recent),
+        conversations=_with_unread(membership, recent),
         greeting_name=membership.user.get_short_name(),
     )
 
@@ -135,14 +142,14 @@ def inbox(request: HttpRequest, membership: Membership) -> HttpResponse:
     return _render(request, membership, "chat/inbox.html", here="inbox", **_list(request, membership))
 
 
-def _rows(membership: Membership, conversations: Sequence[ConversationRecord], *, open_id: str = "") -> list[dict[str, Any]]:
+def _with_unread(membership: Membership, conversations: Sequence[ConversationRecord], *, open_id: str = "") -> list[dict[str, Any]]:
     """Rows of a list, with what is unread; nothing is in the conversation that is being opened."""
     unread = selectors.unread(membership, conversations) | {open_id: 0}
     return [row.as_json() | {"unread": unread[row.id]} for row in conversations]
 
 
 def _list(request: HttpRequest, membership: Membership, *, open_id: str = "") -> dict[str, Any]:
-    """What the list of consultations shows: the page of it that the address asks for."""
+    """What the list of consultations shows: the page of it that the address asks for. Those that are pinned stand before the others."""
     form = FilterForm(request.GET)
     form.is_valid()  # what is not understood is left out
     asked = form.cleaned_data
@@ -151,8 +158,12 @@ def _list(request: HttpRequest, membership: Membership, *, open_id: str = "") ->
         "status": asked.get("status") or ConversationStatus.ACTIVE.value,
         "type": asked.get("type") or None,
         "pinned": asked.get("pinned") or None,
+        "about": asked.get("about", ""),
+        "since": asked.get("since"),
+        "until": asked.get("until"),
     }
-    page = selectors.inbox(membership, **filters, cursor=asked.get("cursor"), limit=LIST_LIMIT)
+    pinned, page = _rows(membership, filters, cursor=asked.get("cursor"))
+    shown, now = (*pinned, *page.results), timezone.now()
     next_url = None
     if page.next is not None:
         query = {name: value for name, value in filters.items() if value} | {"cursor": write_cursor(page.next)}
@@ -160,12 +171,31 @@ def _list(request: HttpRequest, membership: Membership, *, open_id: str = "") ->
             query["pinned"] = "true"
         next_url = f"{reverse('chat:inbox', args=[membership.organization.slug])}?{urlencode(query)}"
     return {
-        "conversations": _rows(membership, page.results, open_id=open_id),
+        "conversations": [
+            {**row, "group": group_of(record.last_message_at, pinned=record.pinned, now=now)}
+            for record, row in zip(shown, _with_unread(membership, shown, open_id=open_id), strict=True)
+        ],
         "filters": filters,
-        "filtered": any((filters["q"], filters["type"], filters["pinned"])) or filters["status"] != ConversationStatus.ACTIVE,
+        "filtered": any(value for name, value in filters.items() if name != "status") or filters["status"] != ConversationStatus.ACTIVE,
         "types": ConsultationType.choices,
         "next_url": next_url,
     }
+
+
+def _rows(
+    membership: Membership, filters: dict[str, Any], *, cursor: selectors.InboxCursor | None
+) -> tuple[tuple[ConversationRecord, ...], selectors.ConversationPage]:
+    """The pinned ones, on the first page, and a page of the others. Causes two queries, and one more for a name."""
+    wanted = {name: filters[name] for name in ("q", "status", "type")}
+    if filters["about"]:
+        wanted["about"] = [str(pk) for pk in people_selectors.employees_named(membership, filters["about"])]
+    wanted["since"] = filters["since"] and start_of(filters["since"])
+    wanted["until"] = filters["until"] and start_of(filters["until"] + timedelta(days=1))
+    if filters["pinned"]:
+        return (), selectors.inbox(membership, **wanted, pinned=True, cursor=cursor, limit=LIST_LIMIT)
+    pinned = () if cursor else selectors.inbox(membership, **wanted, pinned=True, limit=PINNED_LIMIT).results
+    left = max(LIST_LIMIT - len(pinned), LEAST_LATEST)
+    return pinned, selectors.inbox(membership, **wanted, pinned=False, cursor=cursor, limit=left)
 
 
 # Search ----------------------------------------------------------------------------------------------------------------
@@ -181,20 +211,20 @@ def search(request: HttpRequest, membership: Membership) -> HttpResponse:
     asked = form.cleaned_data if form.is_valid() else {}
     if form.errors:
         problem = " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
-    elif asked["q"]:
+    elif query := form.query:
         try:
-            found = searching.find(membership, q=asked["q"], cursor=asked["cursor"], limit=LIST_LIMIT)
+            found = searching.find(membership, q=query, cursor=asked["cursor"], limit=LIST_LIMIT)
         except ChatError as error:
             problem = error.sentence
     if found.next is not None:
-        next_url = f"?{urlencode({'q': asked['q'], 'cursor': write_search_cursor(found.next)})}"
+        next_url = f"?{urlencode({'q': query, 'cursor': write_search_cursor(found.next)})}"
     return _render(
         request,
         membership,
         "chat/search.html",
         here="search",
         status=400 if problem else 200,
-        q=request.GET.get("q", ""),
+        q=request.GET.get("q", "") if form.errors else form.query,
         problem=problem,
         results=[_result(result) for result in found.results],
         goes_on=asked.get("cursor") is not None,
@@ -208,7 +238,14 @@ def _result(found: searching.Found) -> dict[str, Any]:
     said = found.message
     return {
         "conversation": {"id": found.conversation_id, "title": found.title, "type": found.type, "kind": found.conversation_kind},
-        "message": said and {"id": said.id, "seq": said.seq, "role": said.role, "author": {"id": said.user_id, "name": said.user_name}},
+        "message": said
+        and {
+            "id": said.id,
+            "seq": said.seq,
+            "strand": said.strand,
+            "role": said.role,
+            "author": {"id": said.user_id, "name": said.user_name},
+        },
         "snippet": found.snippet,
         "at": found.at,
     }
@@ -353,17 +390,20 @@ def _conversation_page(
     client_id: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """The newest messages, those before a place or those around one. A refused question comes back with the reason and its own text."""
+    """The newest messages of a strand, those before a place or those around one. A refused question comes back with the reason and its
+    own text."""
     place = PlaceForm(request.GET)
     asked = place.cleaned_data if place.is_valid() else {}
-    before, around = asked.get("before"), asked.get("around")
+    before, around, strand = asked.get("before"), asked.get("around"), asked.get("strand")
+    if strand is None or not conversation.has_strand(strand):
+        strand = conversation.shown_to(membership.user_id)
     if before is None:
-        snapshot = loop.run(selectors.snapshot(conversation))
+        snapshot = loop.run(selectors.snapshot(conversation, strand=strand))
         n, conversation, shown, earlier = snapshot.n, snapshot.conversation, snapshot.messages, snapshot.earlier
         if around and earlier and around < earlier:
             before = around + selectors.PAGE // 2
     if before is not None:
-        page = selectors.messages(conversation, before=before)
+        page = selectors.messages(conversation, strand=strand, before=before)
         n, shown, earlier = 0, page.results, page.before
     else:
         _note_read(membership, conversation, shown)
@@ -383,7 +423,9 @@ def _conversation_page(
         older=before is not None,
         around=around,
         earlier=earlier,
-        messages_shown=[message.as_json() for message in shown],
+        strand=strand,
+        strands=[known.as_json() for known in conversation.strands],
+        messages_shown=[{**message.as_json(), "beside": _beside(conversation, message)} for message in shown],
         on_its_way=any(message.status in ON_THEIR_WAY for message in shown),
         may_send=may_write,
         may_rate=roles.may(membership, "chat:message:feedback"),
@@ -422,6 +464,22 @@ def _note_read(membership: Membership, conversation: ConversationRecord, shown: 
         reading.mark(membership, conversation, seq=seq)
 
 
+def _beside(conversation: ConversationRecord, message: MessageRecord) -> dict[str, Any] | None:
+    """Where a question stands among its versions, from 1, and the strands of its neighbours; None where it was never edited."""
+    if message.is_answer or not conversation.strands:
+        return None
+    versions = versions_of(conversation.strands, seq=message.seq, strand=message.strand)
+    if len(versions) == 1:
+        return None
+    at = versions.index(message.strand)
+    return {
+        "place": at + 1,
+        "count": len(versions),
+        "earlier": versions[at - 1] if at else None,
+        "later": versions[at + 1] if at + 1 < len(versions) else None,
+    }
+
+
 def _side(membership: Membership, conversation: ConversationRecord) -> dict[str, Any]:
     """The list beside an open conversation: its own filters are another address's, so it shows the first page."""
     first = HttpRequest()
@@ -456,6 +514,8 @@ def _blank(role: MessageRole) -> dict[str, Any]:
         "feedback": None,
         "structured_data": None,
         "versions": 1,
+        "strand": 0,
+        "beside": None,
     }
 
 
@@ -473,7 +533,7 @@ def export(request: HttpRequest, membership: Membership, *, conversation: UUID) 
 @member_page
 def send(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
     found = access.conversation_for(membership, conversation)
-    form = AskForm(request.POST, request.FILES)
+    form = NextForm(request.POST, request.FILES)
     if not form.is_valid():
         text = request.POST.get("text", "")
         return _conversation_page(request, membership, found, problem=_problem(form), text=text, status=400)
@@ -493,10 +553,11 @@ def _send(
     text: str,
     client_id: str,
     files: Sequence[UploadedFile] = (),
+    strand: int | None = None,
 ) -> HttpResponse:
     try:
         ids = [_uploaded(membership, conversation, file, client_id=client_id) for file in files]
-        submitted = turns.submit(membership, conversation, text=text, client_id=client_id, attachment_ids=ids)
+        submitted = turns.submit(membership, conversation, text=text, client_id=client_id, attachment_ids=ids, strand=strand)
     except StoreAway:
         raise
     except ChatError as error:
@@ -526,6 +587,40 @@ def attachment(request: HttpRequest, membership: Membership, *, conversation: UU
 @member_page
 def picture(request: HttpRequest, membership: Membership, *, conversation: UUID, attachment: UUID) -> HttpResponse:
     return Picture(attachments.thumbnail(access.attachment_for(membership, attachment)))
+
+
+@require_POST
+@member_page
+def edit(request: HttpRequest, membership: Membership, *, conversation: UUID, message: UUID) -> HttpResponse:
+    """Asks a question in other words. What is refused comes back where a new question is written: nothing that was written is lost."""
+    question = access.message_for(membership, message)
+    found = access.conversation_for(membership, question.conversation_id)
+    form = QuestionForm(request.POST)
+    if not form.is_valid():
+        return _conversation_page(request, membership, found, problem=_problem(form), text=request.POST.get("text", ""), status=400)
+    try:
+        submitted = turns.edit(membership, found, question, **form.cleaned_data)
+    except StoreAway:
+        raise
+    except ChatError as error:
+        text = form.cleaned_data["text"]
+        return _conversation_page(request, membership, found, problem=error.sentence, text=text, status=error.http_status)
+    return redirect(_address(membership, found.id) + f"#m-{submitted.message.id}")
+
+
+@require_POST
+@member_page
+def look_at(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    """Shows another version of a question, with what followed it."""
+    found = access.conversation_for(membership, conversation)
+    form = StrandForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise UnknownStrand
+        strands.show(membership, found, strand=form.cleaned_data["strand"])
+    except UnknownStrand as error:
+        messages.error(request, error.sentence)
+    return redirect(_address(membership, found.id))
 
 
 @require_POST

@@ -28,6 +28,7 @@ urlpatterns = [
     path("conversations/<uuid:conversation_id>/shares", chat.Shares.as_view(), name="shares"),
     path("conversations/<uuid:conversation_id>/shares/<uuid:share_id>", chat.Share.as_view(), name="share"),
     path("conversations/<uuid:conversation_id>/messages", chat.Messages.as_view(), name="messages"),
+    path("conversations/<uuid:conversation_id>/strands", chat.Strands.as_view(), name="strands"),
     path("conversations/<uuid:conversation_id>/events", chat.Events.as_view(), name="events"),
     path("conversations/<uuid:conversation_id>/attachments", chat.Attachments.as_view(), name="attachments"),
     path("attachments/<uuid:attachment_id>", chat.Attachment.as_view(), name="attachment"),

@@ -26,6 +26,7 @@ DECLARED = {
     "sweep.released": "the sweeper has put an answer back, nobody was told",
     "stop.recorded": "the wish to stop is durable, nobody was told",
     "retry.recorded": "the answer is pending again, nobody was told",
+    "edit.recorded": "the new strand is known, nobody was told of its question",
     "regenerate.kept": "the earlier text is kept as a version, the answer still has it",
     "regenerate.recorded": "the answer is pending again, nobody was told",
     "feedback.recorded": "the feedback is durable, not in the conversation's average, nobody was told",

@@ -102,6 +102,7 @@ DECLARED: dict[str, Any] = {
                     },
                 },
                 "through": {"bsonType": ["int", "long", "null"], "minimum": 0},
+                "strand": {"bsonType": ["int", "long", "null"], "minimum": 0},
                 "askedAt": {"bsonType": ["int", "long", "null"], "minimum": 0},
                 "tokenCount": {"bsonType": ["int", "long"]},
                 "lastUpdated": {"bsonType": "date"},

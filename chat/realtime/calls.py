@@ -13,6 +13,7 @@ from redis.asyncio.client import Pipeline
 
 from chat.realtime import keys
 from chat.records import ConversationRecord, MessageRecord
+from chat.strands import Path
 
 AT_ONCE = 20
 
@@ -36,6 +37,7 @@ class Call:
     conversation_type: str
     title: str  # of the conversation, as it was then
     subject_employee_ids: tuple[str, ...]
+    path: Path = ()  # on which the answer stands
     unheard_of: bool = False
     remembers: bool = False  # the conversation has a memory, to be read beside its history
 
@@ -53,6 +55,7 @@ class Call:
             conversation_type=conversation.type or "",
             title=conversation.title,
             subject_employee_ids=conversation.subject_employee_ids,
+            path=conversation.path(answer.strand),
             unheard_of=unheard_of,
             remembers=conversation.remembers,
         )
@@ -77,4 +80,5 @@ async def wait(client: Redis, *, seconds: float) -> list[Call]:
 def _read(raw: bytes) -> Call:
     fields = orjson.loads(raw)
     fields["rights"] = tuple(fields["rights"]) if fields["rights"] else None
+    fields["path"] = tuple((strand, before) for strand, before in fields["path"])
     return Call(**fields)

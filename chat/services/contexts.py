@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
+from chat import strands
 from chat.choices import MessageRole, MessageStatus, ScopeType
 from chat.documents import Context, ConversationMemory, EmployeeContext, Message
 from chat.realtime import facts
@@ -52,6 +53,7 @@ class Memory:
 
     through: int  # the place up to which it reaches
     summary: str
+    strand: int = strands.FIRST  # of the message at this place
     key_points: tuple[str, ...] = ()
     decisions: tuple[str, ...] = ()
     follow_up_items: tuple[str, ...] = ()
@@ -76,6 +78,7 @@ class Memory:
         return cls(
             through=of_conversation.get(X.through) or 0,
             summary=memory.get(CM.context_window, ""),
+            strand=of_conversation.get(X.strand) or strands.FIRST,
             key_points=tuple(memory.get(CM.key_points, ())),
             decisions=tuple(memory.get(CM.decisions, ())),
             follow_up_items=tuple(memory.get(CM.follow_up_items, ())),
@@ -84,6 +87,12 @@ class Memory:
             updated_at=of_conversation.get(X.last_updated),
             expires_at=of_conversation.get(X.expires_at),
         )
+
+    def on(self, path: strands.Path) -> "Memory":
+        """What of it concerns this path: notes on what was said elsewhere do not; what was found of an employee does."""
+        if strands.holds(path, seq=self.through, strand=self.strand):
+            return self
+        return Memory(through=0, summary="", insights=self.insights, expires_at=self.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +136,8 @@ async def _memory(call: Call) -> Memory | None:
     if not call.remembers:
         return None
     cursor = mongo.async_collection(Context).find({X.organization_id: call.organization_id, X.conversation_id: call.conversation_id})
-    return Memory.read(await cursor.to_list())
+    memory = Memory.read(await cursor.to_list())
+    return memory and memory.on(call.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +167,12 @@ def given(membership: Membership, conversation: ConversationRecord) -> Given:
 
 
 async def _messages_before(call: Call) -> list[MessageRecord]:
-    cursor = (
-        mongo.async_collection(Message)
-        .find({M.organization_id: call.organization_id, M.conversation_id: call.conversation_id, M.seq: {"$lt": call.seq}})
-        .sort(M.seq, -1)
-        .limit(HISTORY_MESSAGES)
-    )
+    """The latest messages on the answer's path. One query."""
+    wanted: dict[str, Any] = {M.organization_id: call.organization_id, M.conversation_id: call.conversation_id, M.seq: {"$lt": call.seq}}
+    cursor = mongo.async_collection(Message).find(wanted).sort(M.seq, -1).limit(HISTORY_MESSAGES)
+    if call.path:
+        wanted["$or"] = strands.clauses(call.path, most=HISTORY_MESSAGES, before=call.seq)
+        cursor = cursor.hint(strands.INDEX)
     found = [MessageRecord.read(raw) for raw in await cursor.to_list() if raw.get(M.deleted_at) is None]
     return [message for message in reversed(found) if _tells_something(message)]
 

@@ -65,6 +65,23 @@ class NotTheNewest(ChatError):
     sentence = "Only the newest answer of a conversation can be written again. Ask your question anew instead."
 
 
+class NothingToEdit(ChatError):
+    code, http_status = "nothing_to_edit", 409
+    sentence = "Only a question of a consultation can be edited."
+
+
+class TooManyStrands(ChatError):
+    code, http_status = "too_many_strands", 409
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"Questions of this conversation were edited {limit} times, which is the most. Ask a new question instead.")
+
+
+class UnknownStrand(ChatError):
+    code, field = "unknown_strand", "strand"
+    sentence = "This conversation has no such strand. Choose one of those it has."
+
+
 class NothingToRate(ChatError):
     code, http_status = "nothing_to_rate", 409
     sentence = "Only an answer that has ended can be rated."

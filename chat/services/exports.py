@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 
-from chat import transcripts
+from chat import strands, transcripts
 from chat.choices import ExportFormat
 from chat.documents import Message
 from chat.records import ConversationRecord
+from chat.strands import Path
 from config import mongo
 from tenants import access as people
 from tenants import roles
@@ -35,14 +37,16 @@ class File:
 
 
 def export(membership: Membership, conversation: ConversationRecord, *, format: ExportFormat, now: datetime | None = None) -> File:
-    """The whole conversation but for deleted messages, in the order it was said. It came through the door.
+    """The whole conversation but for deleted messages, in the order it was said; as Markdown, the strand that this person looked at
+    last. It came through the door.
 
     Raises `Forbidden`. An export of another person's conversation is recorded (D12). Causes the first query at once, so that a
     store that is away is said before the first byte; the others while `parts` is read.
     """
     roles.require(membership, "chat:conversation:export")
     now = now or timezone.now()
-    batches = _batches(conversation)
+    path = () if format == ExportFormat.JSON else conversation.path(conversation.shown_to(membership.user_id))
+    batches = _batches(conversation, path)
     batches = chain([first] if (first := next(batches, None)) else [], batches)
     if format == ExportFormat.JSON:
         parts = transcripts.as_json(conversation, batches, now=now)
@@ -53,12 +57,16 @@ def export(membership: Membership, conversation: ConversationRecord, *, format: 
     return File(name=transcripts.file_name(conversation.title, format), media_type=MEDIA_TYPES[format], parts=parts)
 
 
-def _batches(conversation: ConversationRecord) -> Iterator[transcripts.Batch]:
-    wanted = {M.organization_id: conversation.organization_id, M.conversation_id: conversation.id, M.deleted_at: None}
+def _batches(conversation: ConversationRecord, path: Path) -> Iterator[transcripts.Batch]:
+    """All messages, or those on a path."""
+    wanted: dict[str, Any] = {M.organization_id: conversation.organization_id, M.conversation_id: conversation.id, M.deleted_at: None}
     messages = mongo.collection(Message)
     # Times that say their zone take as long to read as everything else of a message.
     plain = messages.with_options(codec_options=messages.codec_options.with_options(tz_aware=False))
-    cursor = plain.find(wanted, transcripts.PROJECTION, sort=[(M.seq, 1)], batch_size=AT_ONCE)
+    if path:
+        wanted["$or"] = strands.clauses(path, most=strands.MOST)
+    hint = strands.INDEX if path else None
+    cursor = plain.find(wanted, transcripts.PROJECTION, sort=[(M.seq, 1)], batch_size=AT_ONCE, hint=hint)
     with cursor:
         while batch := list(islice(cursor, AT_ONCE)):
             yield batch

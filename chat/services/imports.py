@@ -14,6 +14,7 @@ from chat.choices import ON_THEIR_WAY, ConsultationType, ContentType, MessageRol
 from chat.documents import Conversation, Message, StructuredData
 from chat.records import ConversationRecord
 from chat.services import conversations, errors
+from chat.strands import FIRST, MOST, Strand
 from config import mongo
 from tenants import access as people
 from tenants import roles
@@ -38,7 +39,8 @@ def take(
     """Makes a private consultation of this person's own from a file's checked fields (`ConversationFile`).
 
     1. Everything gets a new id. Times, texts and the names of who spoke are kept; places are contiguous, in the file's order.
-    2. An answer that was on its way when it was exported is interrupted. Tokens and costs stay with the answers; they enter no total.
+    2. Strands stay as they are. An answer that was on its way when it was exported is interrupted. Tokens and costs stay with the
+       answers; they enter no total.
     3. Employees whom this person may not see are left out.
     4. Messages and conversation are inserted in one transaction: all of it is there, or nothing.
 
@@ -49,7 +51,8 @@ def take(
     if conversation["type"] is None:
         raise errors.FileWrong("conversation.type", "Only a consultation, which has a type, can be imported.")
     raw = _conversation(membership, conversation, messages, client_id=client_id, now=now)
-    rows = _messages(raw, messages, now=now)
+    rows, strands = _messages(raw, messages, now=now)
+    raw[C.strands] = [strand.as_json() for strand in strands]
     if client_id and (before := _imported_before(raw)):
         return before
     try:
@@ -98,8 +101,11 @@ def _subjects(membership: Membership, wanted: Sequence[str]) -> list[Employee]:
     return [found[key] for key in dict.fromkeys(wanted) if key in found]
 
 
-def _messages(conversation: Mapping[str, Any], given: Sequence[Mapping[str, Any]], *, now: datetime) -> list[dict[str, Any]]:
+def _messages(
+    conversation: Mapping[str, Any], given: Sequence[Mapping[str, Any]], *, now: datetime
+) -> tuple[list[dict[str, Any]], list[Strand]]:
     questions = dict[str, str]()  # the new id of a question by its id in the file
+    strands = _Strands()
     known, answered, rows = set[str](), set[str](), list[dict[str, Any]]()
     for place, message in enumerate(given):
         row = {
@@ -110,6 +116,7 @@ def _messages(conversation: Mapping[str, Any], given: Sequence[Mapping[str, Any]
             M.updated_at: now,
             **_said(message),
         }
+        row |= strands.place(message, place)
         if (key := message.get("id")) is not None:
             if key in known:
                 raise errors.FileWrong(f"messages.{place}.id", "Another message of the file has this id.")
@@ -122,7 +129,40 @@ def _messages(conversation: Mapping[str, Any], given: Sequence[Mapping[str, Any]
             answered.add(question)
             row[M.answer_to] = question
         rows.append(row)
-    return rows
+    return rows, list(strands.begun.values())
+
+
+class _Strands:
+    """The strands of a file, as they become known message by message."""
+
+    def __init__(self) -> None:
+        self.begun = dict[int, Strand]()  # by the new place of the question
+        self._places = dict[int, int]()  # the new place by the one in the file
+        self._of = dict[int, int]()  # the strand of a question by its new place
+
+    def place(self, message: Mapping[str, Any], index: int) -> dict[str, int]:
+        """What is kept of a message's strand. Raises `FileWrong` where it does not fit to the messages before."""
+        place, seq, number, edits = index + 1, message.get("seq"), message.get("strand", FIRST), message.get("edits")
+        is_question = message["role"] == MessageRole.USER.value
+        kept: dict[str, int] = {}
+        if edits is not None:
+            original = self._places.get(edits, 0)
+            if not is_question or number != seq or seq in self._places or original not in self._of or original in self.begun:
+                sentence = "This says which earlier question of the file, itself no edited one, was edited; `strand` is then its own `seq`."
+                raise errors.FileWrong(f"messages.{index}.edits", sentence)
+            if len(self.begun) == MOST:
+                raise errors.FileWrong(f"messages.{index}.edits", f"More than {MOST} questions of the file are edited ones.")
+            self.begun[place] = Strand(number=place, parent=self._of[original], edits=original)
+            kept = {M.strand: place, M.edits: original}
+        elif number != FIRST:
+            if self._places.get(number) not in self.begun:
+                raise errors.FileWrong(f"messages.{index}.strand", "No earlier question of the file begins this strand.")
+            kept = {M.strand: self._places[number]}
+        if seq is not None:
+            self._places.setdefault(seq, place)
+        if is_question:
+            self._of[place] = kept.get(M.strand, FIRST)
+        return kept
 
 
 def _said(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ async def keep(call: Call, context: AnswerContext, answer: MessageRecord) -> Non
         {"$push": {M.calls: {"$each": [ledger.as_document(attempt) for attempt in attempts]}}},
     )
     if notes is not None:
-        await _save(call, answer, notes, queries=_queries(memory, said), through=said[-1].seq)
+        await _save(call, answer, notes, queries=_queries(memory, said), through=said[-1])
 
 
 def is_due(waiting: Sequence[MessageRecord]) -> bool:
@@ -110,10 +110,11 @@ async def _claim(call: Call, answer: MessageRecord, *, now: datetime) -> tuple[b
         )
     except DuplicateKeyError:
         return False, None  # there is one, and a model was asked for it within the last turns
-    return True, Memory.read([before]) if before else None
+    memory = Memory.read([before]) if before else None
+    return True, memory and memory.on(call.path)
 
 
-async def _save(call: Call, answer: MessageRecord, notes: Notes, *, queries: list[str], through: int) -> None:
+async def _save(call: Call, answer: MessageRecord, notes: Notes, *, queries: list[str], through: MessageRecord) -> None:
     """The memory first, then the conversation, which says that there is one. Nobody else's notes are later than ours."""
     now = timezone.now()
     memory = {
@@ -126,7 +127,8 @@ async def _save(call: Call, answer: MessageRecord, notes: Notes, *, queries: lis
     size = sum(prompts.tokens(text) for text in (notes.summary, *notes.key_points, *notes.decisions, *notes.follow_up_items, *queries))
     mine = {**_of(call, ScopeType.CONVERSATION, call.conversation_id), X.asked_at: answer.seq}
     saved = await mongo.async_collection(Context, journaled=False).update_one(
-        mine, {"$set": {X.conversation_memory: memory, X.through: through, X.token_count: size, **_stamps(now)}}
+        mine,
+        {"$set": {X.conversation_memory: memory, X.through: through.seq, X.strand: through.strand, X.token_count: size, **_stamps(now)}},
     )
     if saved.matched_count:
         await mongo.async_collection(Conversation, journaled=False).update_one(

@@ -20,6 +20,7 @@ from chat.documents import Conversation, Message
 from chat.records import as_time
 from chat.search import Piece, Query
 from chat.services import errors
+from chat.strands import FIRST
 from config import mongo
 from tenants import roles
 from tenants import selectors as people
@@ -71,6 +72,7 @@ def cursor_from(spelled: list[Any] | None) -> SearchCursor | None:
 class FoundMessage:
     id: str
     seq: int
+    strand: int
     role: str
     created_at: datetime
     user_id: str | None
@@ -95,6 +97,7 @@ class Found:
             message = {
                 "id": self.message.id,
                 "seq": self.message.seq,
+                "strand": self.message.strand,
                 "role": self.message.role,
                 "created_at": as_time(self.message.created_at),
             }
@@ -179,7 +182,7 @@ def _messages(membership: Membership, query: Query, ids: list[str], place: Place
         **_said_by(membership, query.author),
         "$and": _holding(query, M.content),
     }
-    shown = {M.conversation_id: 1, M.seq: 1, M.role: 1, M.user_id: 1, M.user_name: 1}
+    shown = {M.conversation_id: 1, M.seq: 1, M.strand: 1, M.role: 1, M.user_id: 1, M.user_name: 1}
     return _best(Message, wanted, shown, id=M.message_id, at=M.created_at, text=M.content, place=place, limit=limit)
 
 
@@ -269,6 +272,7 @@ def _results(membership: Membership, query: Query, found: list[dict[str, Any]]) 
             message = FoundMessage(
                 id=raw["id"],
                 seq=raw[M.seq],
+                strand=raw.get(M.strand, FIRST),
                 role=raw[M.role],
                 created_at=raw["at"],
                 user_id=raw.get(M.user_id),

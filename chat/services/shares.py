@@ -8,7 +8,7 @@ from typing import Any
 import uuid_utils.compat as uuid
 from django.utils import timezone
 
-from chat import access
+from chat import access, strands
 from chat.choices import ON_THEIR_WAY, Audience
 from chat.documents import Message, Share
 from chat.records import ConversationRecord, ShareRecord
@@ -39,7 +39,8 @@ class NewShare:
 def create(
     membership: Membership, conversation: ConversationRecord, *, audience: Audience, days: int, now: datetime | None = None
 ) -> NewShare:
-    """A link to a copy of the newest messages that have ended, open for so many days. The conversation is this member's own.
+    """A link to a copy of the newest messages that have ended, on the strand that its maker looked at last; open for so many days. The
+    conversation is this member's own.
 
     Raises `Forbidden`, `TooManyShares`.
     """
@@ -50,7 +51,7 @@ def create(
     live = {**_of(conversation), S.expires_at: {"$gt": now}, S.revoked_at: None}
     if mongo.collection(Share).count_documents(live) >= LIVE_LIMIT:
         raise errors.TooManyShares(limit=LIVE_LIMIT)
-    messages, is_whole = _copy(conversation)
+    messages, is_whole = _copy(conversation, strand=conversation.shown_to(membership.user_id))
     token = secrets.token_urlsafe(TOKEN_BYTES)
     expires_at = now + timedelta(days=days)
     raw = {
@@ -93,19 +94,24 @@ def _of(conversation: ConversationRecord) -> dict[str, Any]:
     return {S.organization_id: conversation.organization_id, S.conversation_id: conversation.id}
 
 
-def _copy(conversation: ConversationRecord) -> tuple[list[dict[str, Any]], bool]:
-    """The newest messages with something in them, in the order they were said, and whether these are all there are."""
+def _copy(conversation: ConversationRecord, *, strand: int) -> tuple[list[dict[str, Any]], bool]:
+    """The newest messages of a strand's path with something in them, in the order they were said, and whether these are all there are."""
+    wanted: dict[str, Any] = {
+        M.organization_id: conversation.organization_id,
+        M.conversation_id: conversation.id,
+        M.deleted_at: None,
+        M.status: {"$nin": [status.value for status in ON_THEIR_WAY]},
+        M.content: {"$gt": ""},
+    }
+    hint = None
+    if path := conversation.path(strand):
+        wanted["$or"], hint = strands.clauses(path, most=strands.MOST), strands.INDEX
     found = mongo.collection(Message).find(
-        {
-            M.organization_id: conversation.organization_id,
-            M.conversation_id: conversation.id,
-            M.deleted_at: None,
-            M.status: {"$nin": [status.value for status in ON_THEIR_WAY]},
-            M.content: {"$gt": ""},
-        },
+        wanted,
         {M.role: 1, M.user_name: 1, M.content: 1, M.created_at: 1},
         sort=[(M.seq, -1)],
         limit=MESSAGES_LIMIT + 1,
+        hint=hint,
     )
     copied, size = list[dict[str, Any]](), 0
     for raw in found:

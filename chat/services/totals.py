@@ -20,6 +20,7 @@ from chat.choices import ON_THEIR_WAY, MessageStatus
 from chat.documents import Conversation, Feedback, Message
 from chat.realtime import news
 from chat.records import ConversationRecord, MessageRecord
+from chat.strands import Strand
 from config import mongo
 
 log = logging.getLogger(__name__)
@@ -35,15 +36,18 @@ T = TypeVar("T")
 _keepers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Keeper]" = weakref.WeakKeyDictionary()
 
 
-async def note_place(message: MessageRecord) -> None:
-    """A message has come in at this place. Returns when that, and whatever was written before it, is in the journal. Raises
-    `mongo.AWAY` errors."""
-    await keeper().places.add(
-        UpdateOne(
-            {C.organization_id: message.organization_id, C.conversation_id: message.conversation_id},
-            {"$max": {C.message_count: message.seq, C.last_message_at: message.created_at, C.updated_at: message.created_at}},
-        )
-    )
+async def note_place(message: MessageRecord, *, begun: Strand | None = None, looked_at: tuple[str, int] | None = None) -> None:
+    """A message has come in at this place, and perhaps a strand was begun, or a person looks at another one now (who, which). Returns
+    when that, and whatever was written before it, is in the journal. Raises `mongo.AWAY` errors."""
+    changes: dict[str, Any] = {
+        "$max": {C.message_count: message.seq, C.last_message_at: message.created_at, C.updated_at: message.created_at}
+    }
+    if begun is not None:
+        changes["$addToSet"] = {C.strands: begun.as_json()}
+    if looked_at is not None:
+        changes["$set"] = {f"{C.shown}.{looked_at[0]}": looked_at[1]}
+    conversation = {C.organization_id: message.organization_id, C.conversation_id: message.conversation_id}
+    await keeper().places.add(UpdateOne(conversation, changes))
     if message.status not in ON_THEIR_WAY:
         news.tell(message.organization_id, message.conversation_id)
 

@@ -1,4 +1,4 @@
-"""A turn's beginning and its wishes: submit a question, stop an answer, try one again or have it written anew.
+"""A turn's beginning and its wishes: submit a question, edit one, stop an answer, try one again or have it written anew.
 
 1. The question and its pending answer are inserted at the next contiguous places, in one write. The pending answer *is* the job.
 2. Events announce both and a worker is called, in one pipeline. Beside it the conversation's count moves on, in a journaled write that
@@ -19,13 +19,15 @@ from django.utils import timezone
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from chat import events
+from chat import events, strands
 from chat.choices import ON_THEIR_WAY, RETRYABLE, ContentType, ConversationStatus, Kind, MessageRole, MessageStatus
 from chat.documents import Conversation, Message
 from chat.realtime import keys, limits, stream
 from chat.realtime.calls import Call
-from chat.records import ConversationRecord, MessageRecord
+from chat.records import AttachmentRecord, ConversationRecord, MessageRecord
 from chat.services import attachments, errors, revisions, totals
+from chat.services import strands as strands_service
+from chat.strands import FIRST, Strand
 from config import loop, mongo, redis
 from config.failpoints import failpoint
 from tenants import roles
@@ -58,13 +60,79 @@ async def asubmit(
     text: str,
     client_id: str,
     attachment_ids: Sequence[object] = (),
+    strand: int | None = None,
     now: datetime | None = None,
 ) -> Submitted:
-    """Takes a question. The same `client_id` again, from the same person, gives the same two messages and changes nothing.
+    """Takes a question at the end of a strand: by default, of the one that the person looked at last. The same `client_id` again, from
+    the same person, gives the same two messages and changes nothing.
 
     Raises `Forbidden`, `ConversationClosed`, `TextMissing`, `TextTooLong`, `TooManyFiles`, `UnknownFile`, `ClientIdReused`,
-    `LimitReached`; and MongoDB's errors (`mongo.AWAY`) while it is away: then nothing was promised, and the caller sends the same again.
+    `LimitReached`, `UnknownStrand`; and MongoDB's errors (`mongo.AWAY`) while it is away: then nothing was promised, and the caller
+    sends the same again.
     """
+    if strand is None:
+        strand = conversation.shown_to(membership.user_id)
+    if not conversation.has_strand(strand):
+        raise errors.UnknownStrand
+    return await _take(
+        membership, conversation, text=text, client_id=client_id, attachment_ids=attachment_ids, strand=strand, edited=None, now=now
+    )
+
+
+def submit(
+    membership: Membership,
+    conversation: ConversationRecord,
+    *,
+    text: str,
+    client_id: str,
+    attachment_ids: Sequence[object] = (),
+    strand: int | None = None,
+) -> Submitted:
+    return loop.run(asubmit(membership, conversation, text=text, client_id=client_id, attachment_ids=attachment_ids, strand=strand))
+
+
+async def aedit(
+    membership: Membership,
+    conversation: ConversationRecord,
+    question: MessageRecord,
+    *,
+    text: str,
+    client_id: str,
+    now: datetime | None = None,
+) -> Submitted:
+    """Asks a question of this conversation again, in other words: a strand begins beside it. The earlier question, and all that followed
+    it, stays; its files come with the new one. The new question is this person's own, and their strand is the one that they look at from
+    now on.
+
+    The same `client_id` again gives the same two messages. Raises what `asubmit` raises, and `NothingToEdit`, `TooManyStrands`.
+    """
+    if question.role != MessageRole.USER or conversation.kind != Kind.ASSISTANT:
+        raise errors.NothingToEdit
+    if question.edits is not None and not conversation.has_strand(question.strand):
+        conversation = await strands_service.mend(conversation, question.strand)
+    edited = strands.edited_of(conversation.strands, seq=question.seq, strand=question.strand)
+    return await _take(
+        membership, conversation, text=text, client_id=client_id, files=question.attachments, strand=edited.parent, edited=edited, now=now
+    )
+
+
+def edit(membership: Membership, conversation: ConversationRecord, question: MessageRecord, *, text: str, client_id: str) -> Submitted:
+    return loop.run(aedit(membership, conversation, question, text=text, client_id=client_id))
+
+
+async def _take(
+    membership: Membership,
+    conversation: ConversationRecord,
+    *,
+    text: str,
+    client_id: str,
+    strand: int,
+    edited: Strand | None,
+    now: datetime | None,
+    attachment_ids: Sequence[object] = (),
+    files: Sequence[AttachmentRecord] = (),
+) -> Submitted:
+    """A question at the end of this strand; or the first of a new one, in place of the `edited` one, with `files` that came with that."""
     await roles.refresh()
     roles.require(membership, "chat:message:send")
     text = _checked(text)
@@ -73,20 +141,28 @@ async def asubmit(
     try:
         if conversation.status != ConversationStatus.ACTIVE:
             raise errors.ConversationClosed
+        if edited is not None and len(conversation.strands) >= strands.MOST:
+            raise errors.TooManyStrands(limit=strands.MOST)
         left = await limits.take(user_id=str(membership.user_id), role=membership.role)
-    except (errors.LimitReached, errors.ConversationClosed):
+    except (errors.LimitReached, errors.ConversationClosed, errors.TooManyStrands):
         if await _sent_before(membership, conversation, client_id) is None:
             raise
     failpoint("turn.limited")
     question = _question(membership, conversation, text=text, client_id=client_id, now=now)
     if attachment_ids:
-        claimed = await attachments.claim(membership, conversation, attachment_ids)
-        question[M.attachments] = [attached.as_stored() for attached in claimed]
+        files = await attachments.claim(membership, conversation, attachment_ids)
+    if files:
+        question[M.attachments] = [attached.as_stored() for attached in files]
+    if edited is not None:
+        question[M.edits] = edited.edits
+    elif strand != FIRST:
+        question[M.strand] = strand
     answer = _answer(question, now=now) if conversation.kind == Kind.ASSISTANT else None
     created = await _insert(conversation, question, answer)
     if not created:
         before = await _sent_before(membership, conversation, client_id)
-        if before is None or (before[M.content], before.get(M.attachments)) != (text, question.get(M.attachments)):
+        same = (M.content, M.attachments, M.edits)
+        if before is None or any(before.get(name) != question.get(name) for name in same):
             raise errors.ClientIdReused
         question = before
         answer = await _answer_of(question, now=now) if conversation.kind == Kind.ASSISTANT else None
@@ -96,20 +172,25 @@ async def asubmit(
     reply = MessageRecord.read(answer) if answer else None
     try:
         if created or (reply is not None and reply.status == MessageStatus.PENDING):
-            placed = totals.note_place(reply or message)
-            await asyncio.gather(_announce(conversation, message, reply, again=not created), placed)
+            looked_at = None
+            if conversation.shown_to(membership.user_id) != message.strand:
+                looked_at = (str(membership.user_id), message.strand)
+            if edited is not None:
+                # Known before anybody works on its answer: a strand that nobody knows is on no path.
+                begun = replace(edited, number=message.strand)
+                await totals.note_place(reply or message, begun=begun, looked_at=looked_at)
+                failpoint("edit.recorded")
+                conversation = replace(conversation, strands=(*(other for other in conversation.strands if other != begun), begun))
+                await _announce(conversation, message, reply, again=not created)
+            else:
+                placed = totals.note_place(reply or message, looked_at=looked_at)
+                await asyncio.gather(_announce(conversation, message, reply, again=not created), placed)
         if not created or time.monotonic() - inserted_at > RESTART_SECONDS:
             await _make_durable(reply or message)
     except (*mongo.AWAY, errors.StoreAway):
         await stream.forget(conversation.id)
         raise
     return Submitted(message=message, answer=None if reply is None else as_accepted(reply), created=created, left=left)
-
-
-def submit(
-    membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str, attachment_ids: Sequence[object] = ()
-) -> Submitted:
-    return loop.run(asubmit(membership, conversation, text=text, client_id=client_id, attachment_ids=attachment_ids))
 
 
 def as_accepted(answer: MessageRecord) -> MessageRecord:
@@ -198,8 +279,8 @@ async def aregenerate(membership: Membership, answer: MessageRecord, *, now: dat
     1. What it says is kept as a revision; kept twice, it is there once.
     2. It becomes pending, by compare-and-swap on what was kept. Where a crash lies in between, nobody is shown that revision.
 
-    Raises `Forbidden`, `LimitReached`, `NotTheNewest` for an answer that others follow, and `NothingToRegenerate` for whatever is no
-    finished answer; of two who press at once, the second gets it too.
+    Raises `Forbidden`, `LimitReached`, `NotTheNewest` for an answer that others of its strand follow, and `NothingToRegenerate` for
+    whatever is no finished answer; of two who press at once, the second gets it too.
     """
     await roles.refresh()
     roles.require(membership, "chat:message:send")
@@ -236,9 +317,11 @@ async def _is_newest(answer: MessageRecord) -> bool:
             M.conversation_id: answer.conversation_id,
             M.role: MessageRole.ASSISTANT.value,
             M.deleted_at: None,
+            **strands.of(answer.strand),
         },
         {M.message_id: 1},
         sort=[(M.seq, -1)],
+        hint=strands.INDEX,
     )
     return newest is not None and newest[M.message_id] == answer.id
 
@@ -306,11 +389,14 @@ async def _set_off(pending: MessageRecord) -> MessageRecord:
 
 
 async def call_to(answer: MessageRecord, *, unheard_of: bool = False) -> Call:
-    """What calls a worker to this answer. Causes a query."""
+    """What calls a worker to this answer. Causes a query. A strand that a crash left unknown is known from here on."""
     raw = await mongo.async_collection(Conversation).find_one(
         {C.organization_id: answer.organization_id, C.conversation_id: answer.conversation_id}
     )
-    return Call.to(answer, ConversationRecord.read(raw), unheard_of=unheard_of)
+    conversation = ConversationRecord.read(raw)
+    if not conversation.has_strand(answer.strand):
+        conversation = await strands_service.mend(conversation, answer.strand)
+    return Call.to(answer, conversation, unheard_of=unheard_of)
 
 
 def _checked(text: str) -> str:
@@ -347,7 +433,9 @@ def _question(membership: Membership, conversation: ConversationRecord, *, text:
 
 
 def _answer(question: dict, *, now: datetime) -> dict:
+    strand = {M.strand: question[M.strand]} if M.strand in question else {}
     return {
+        **strand,
         M.message_id: str(uuid.uuid7()),
         M.organization_id: question[M.organization_id],
         M.conversation_id: question[M.conversation_id],
@@ -391,6 +479,9 @@ async def _insert_next(conversation: ConversationRecord, question: dict, answer:
         for place, raw in enumerate(waiting, start=last + 1):
             raw[M.seq] = place
             raw.pop("_id", None)
+        if M.edits in question:
+            for raw in waiting:
+                raw[M.strand] = question[M.seq]
         try:
             await messages.insert_many(waiting, ordered=True)
             return True

@@ -84,6 +84,8 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
             {
                 "id": said["message"]["id"],
                 "seq": 1,
+                "strand": 0,
+                "edits": None,
                 "role": "user",
                 "author": {"id": str(cast.olive.user.id), "name": "Olive Olsen", "role": "owner"},
                 "text": "How is Erik?",
@@ -99,6 +101,8 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
             {
                 "id": said["answer"]["id"],
                 "seq": 2,
+                "strand": 0,
+                "edits": None,
                 "role": "assistant",
                 "author": None,
                 "text": "*Well.*",

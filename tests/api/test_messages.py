@@ -49,6 +49,8 @@ def test_a_question_is_taken_and_its_answer_is_on_its_way(cast, olive, talk):
         "id": message["id"],
         "conversation": talk.split("/")[1],
         "seq": 1,
+        "strand": 0,
+        "edits": None,
         "role": "user",
         "author": {"id": str(cast.olive.user.id), "name": "Olive Olsen", "role": "owner"},
         "text": "How is Erik doing? 🌱 שלום",
@@ -291,7 +293,7 @@ def test_nobody_signed_in_is_a_401(cast, nobody):
 
 
 def test_a_method_that_is_not_there_is_a_405(olive):
-    for address, allowed in [("", "GET, HEAD"), ("/stop", "POST"), ("/retry", "POST")]:
+    for address, allowed in [("", "GET, PATCH, HEAD"), ("/stop", "POST"), ("/retry", "POST")]:
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
             if method not in allowed:
                 response = olive.send(method, f"messages/{MISSING}{address}", b"{}")

@@ -34,6 +34,7 @@ def test_what_is_found_has_the_contract_s_shape(cast, olive, said):
                 "message": {
                     "id": questions[1]["id"],
                     "seq": questions[1]["seq"],
+                    "strand": 0,
                     "role": MessageRole.USER,
                     "created_at": questions[1]["created_at"],
                 },

@@ -88,6 +88,9 @@ GET    /api/v1/conversations/{conversation_id}/events                  401   401
 GET    /api/v1/messages/{message_id}                                   401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/messages/{message_id}/stop                              401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/messages/{message_id}/retry                             401   401   200   200   404   404   404   404   404   403
+PATCH  /api/v1/messages/{message_id}                                   401   401   409   409   404   404   404   404   404   403
+GET    /api/v1/conversations/{conversation_id}/strands                 401   401   200   200   404   404   404   404   404   403
+POST   /api/v1/conversations/{conversation_id}/strands                 401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/messages/{message_id}/regenerate                        401   401   409   409   404   404   404   404   404   403
 GET    /api/v1/messages/{message_id}/versions                          401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/messages/{message_id}/feedback                          401   401   200   200   404   404   404   404   404   403
@@ -114,6 +117,8 @@ POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/s
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/retry/ login login 302 login 404 404 404 404 404 404
 GET    /o/<slug:organization>/chat/<uuid:conversation>/readers/      login login   200 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/readers/      login login   302 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/strand/       login login   302 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/edit/ login login 409 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/regenerate/ login login 302 login 404 404 404 404 404 404
 GET    /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/versions/ login login 200 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/feedback/ login login 302 login 404 404 404 404 404 404
@@ -132,6 +137,7 @@ FRAME  send                                                         closed close
 FRAME  stop                                                         closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  retry                                                        closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  regenerate                   closed closed nothing_to_regenerate nothing_to_regenerate 404 404 404 404 closed closed
+FRAME  edit                         closed closed nothing_to_edit nothing_to_edit 404 404 404 404 closed closed
 FRAME  feedback                                                     closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  typing                                                       closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  presence                                                     closed closed  yes   yes   yes   yes   yes   yes closed closed
@@ -168,6 +174,14 @@ BODIES: dict[str, Any] = {
     "POST /o/<slug:organization>/chat/<uuid:conversation>/pin/": {"on": "true"},
     "POST /api/v1/messages/{message_id}/feedback": {"helpful": True, "rating": 4, "comment": "Clear."},
     "POST /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/feedback/": {"helpful": "true", "rating": "4"},
+    "PATCH /api/v1/messages/{message_id}": {"text": "In other words."},
+    "POST /api/v1/conversations/{conversation_id}/strands": {"strand": 0},
+    "POST /o/<slug:organization>/chat/<uuid:conversation>/strand/": {"strand": "0"},
+    "POST /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/edit/": {
+        "text": "In other words.",
+        "client_id": "matrix",
+    },
+    "FRAME edit": {"text": "In other words."},
     "FRAME feedback": {"rating": 4},
     "FRAME typing": {"on": True},
     "FRAME presence": {"status": "busy"},

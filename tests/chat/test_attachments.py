@@ -193,6 +193,15 @@ def test_files_go_with_a_question_in_their_order(consultation, organization):
     assert submitted.message.as_json()["attachments"] == [red.as_json(), note.as_json()]
 
 
+def test_a_question_that_is_asked_in_other_words_keeps_its_files(consultation, organization):
+    membership, conversation = consultation
+    note = upload(consultation)
+    first = send(consultation, note.id)
+    for _ in range(2):
+        edited = turns.edit(membership, conversation, first.message, text="And now?", client_id="two")
+        assert edited.message.attachments == (note,)
+
+
 def test_the_same_question_with_the_same_files_is_one_and_with_others_is_refused(consultation, organization):
     note, red = upload(consultation), upload(consultation, "red.png")
     first = send(consultation, note.id)

@@ -55,9 +55,9 @@ async def test_who_asks_hears_that_the_question_is_safe_before_anything_that_cam
     _, conversation = consultation
     note_place = totals.note_place
 
-    async def slowly(message):
+    async def slowly(message, **more):
         await asyncio.sleep(0.2)  # the journal takes its time, the events are out long since
-        await note_place(message)
+        await note_place(message, **more)
 
     monkeypatch.setattr(totals, "note_place", slowly)
     asking, reading = await socket_with(key), await socket_with(key)
@@ -128,3 +128,34 @@ async def test_files_are_sent_by_socket_and_what_is_none_is_refused(consultation
     assert first["message"] == again["message"]
     assert (await answer([]))["error"]["code"] == "client_id_reused"
     await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+
+
+async def test_a_question_is_edited_by_socket_and_a_tab_joins_the_strand_that_it_wants(consultation, key):
+    _, conversation = consultation
+    one, two = await socket_with(key), await socket_with(key)
+    for socket in (one, two):
+        await say(socket, do="join", conversation=conversation.id, ref=1)
+        await heard(socket, until=lambda frame: "joined" in frame)
+    await say(one, do="send", conversation=conversation.id, text="First?", client_id="one", ref=2)
+    [asked] = [frame for frame in await heard(one, until=lambda frame: frame.get("ack") == 2) if frame.get("ack") == 2]
+    await say(one, do="edit", message=asked["message"]["id"], text="Again?", ref=3)
+    edited = (await heard(one, until=lambda frame: frame.get("ack") == 3))[-1]
+    assert (edited["message"]["edits"], edited["answer"]["strand"]) == (1, 3)
+    told = await heard(two, until=lambda frame: frame.get("message", {}).get("id") == edited["answer"]["id"])
+    assert [frame["message"]["strand"] for frame in told if frame.get("event") == "message"] == [0, 0, 3, 3]
+    await say(two, do="join", conversation=conversation.id, ref=4)
+    snapshot = (await heard(two, until=lambda frame: "joined" in frame))[-1]["snapshot"]
+    assert (snapshot["strand"], snapshot["strands"]) == (3, [{"strand": 3, "parent": 0, "edits": 1}])
+    assert [message["seq"] for message in snapshot["messages"]] == [3, 4]
+    await say(two, do="join", conversation=conversation.id, strand=0, ref=5)
+    snapshot = (await heard(two, until=lambda frame: "joined" in frame))[-1]["snapshot"]
+    assert [message["seq"] for message in snapshot["messages"]] == [1, 2]
+    for frame in (
+        {"do": "join", "conversation": conversation.id, "strand": 9},
+        {"do": "send", "conversation": conversation.id, "text": "There?", "client_id": "nine", "strand": 9},
+    ):
+        await say(two, **frame, ref=6)
+        assert (await heard(two, until=lambda frame: frame.get("ref") == 6))[-1]["error"]["code"] == "unknown_strand"
+    for socket in (one, two):
+        await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+        await socket.wait(timeout=5)

@@ -1,11 +1,18 @@
 """Starting and keeping consultations."""
 
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pymongo
 import pytest
 
 from chat import access, selectors
 from chat.choices import ConsultationType
+from chat.days import group_of
+from chat.documents import Conversation
 from chat.records import ConversationRecord
 from chat.services import conversations, errors
+from config import mongo
 from tenants import access as people
 from tenants import scoping
 
@@ -129,3 +136,66 @@ def test_the_inbox_finds_words_of_titles_and_never_reads_them_as_a_pattern(acme)
     olive = acme.olive.membership
     assert len(selectors.inbox(olive, q="pay (2").results) == 1
     assert selectors.inbox(olive, q=".*").results == ()
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_the_side_list_over_ten_thousand_reads_no_more_than_it_shows(consultation, pinned):
+    membership, conversation = consultation
+    one = mongo.collection(Conversation).find_one({"organizationId": conversation.organization_id, "conversationId": conversation.id})
+    with pymongo.timeout(60):
+        mongo.collection(Conversation).insert_many(
+            {
+                **{name: value for name, value in one.items() if name != "_id"},
+                "conversationId": str(uuid.uuid4()),
+                "lastMessageAt": one["lastMessageAt"] + timedelta(seconds=number),
+                "isPinned": number % 500 == 0,
+            }
+            for number in range(10_000)
+        )
+    command = {
+        "find": "chat_conversations",
+        "filter": {
+            "organizationId": conversation.organization_id,
+            "status": "active",
+            "isPinned": pinned or {"$ne": True},
+            "$and": [access.readable_by(membership)],
+        },
+        "sort": {"lastMessageAt": -1, "conversationId": -1},
+        "limit": 31,
+    }
+    stats = mongo.database().command("explain", command, verbosity="executionStats")["executionStats"]
+    assert stats["nReturned"] == (20 if pinned else 31)
+    assert stats["totalDocsExamined"] <= 40, stats
+    rows = selectors.inbox(membership, pinned=pinned, limit=30).results
+    assert [row.pinned for row in rows] == [pinned] * len(rows)
+    assert [row.last_message_at for row in rows] == sorted((row.last_message_at for row in rows), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("moment", "group"),
+    [
+        (datetime(2026, 3, 10, 0, 0, tzinfo=UTC), "Today"),
+        (datetime(2026, 3, 9, 23, 59, tzinfo=UTC), "Yesterday"),
+        (datetime(2026, 3, 8, 23, 59, tzinfo=UTC), "Previous 7 days"),
+        (datetime(2026, 3, 3, tzinfo=UTC), "Previous 7 days"),
+        (datetime(2026, 3, 2, 23, 59, tzinfo=UTC), "March 2026"),
+        (datetime(2025, 12, 31, tzinfo=UTC), "December 2025"),
+    ],
+)
+def test_what_a_conversation_stands_under(moment, group):
+    now = datetime(2026, 3, 10, 8, tzinfo=UTC)
+    assert group_of(moment, pinned=False, now=now) == group
+    assert group_of(moment, pinned=True, now=now) == "Pinned"
+
+
+def test_filters_by_subject_and_date(acme):
+    made = start(acme, now=datetime(2026, 3, 10, 8, tzinfo=UTC))
+    membership, employee = acme.olive.membership, made.subject_employee_ids[0]
+    for found, wanted in (
+        (1, {"about": [employee]}),
+        (0, {"about": []}),
+        (1, {"since": datetime(2026, 3, 10, tzinfo=UTC), "until": datetime(2026, 3, 11, tzinfo=UTC)}),
+        (0, {"since": datetime(2026, 3, 11, tzinfo=UTC)}),
+        (0, {"until": datetime(2026, 3, 10, tzinfo=UTC)}),
+    ):
+        assert len(selectors.inbox(membership, **wanted).results) == found, wanted

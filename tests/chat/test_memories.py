@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from chat import prompts
+from chat import access, prompts
 from chat.documents import Context, Conversation, Message
 from chat.realtime.calls import Call
+from chat.records import MessageRecord
 from chat.services import answers, contexts, memories, turns
 from chat.services.contexts import Memory
 from config import loop, mongo
@@ -149,6 +150,24 @@ async def test_the_next_notes_carry_on_from_the_last(consultation, monkeypatch):
     assert after["contextId"] == before["contextId"]
     assert len(after["conversationMemory"]["previousQueries"]) == memories.QUERIES
     assert after["conversationMemory"]["contextWindow"] == "More was said."
+
+
+async def test_notes_on_what_was_said_on_another_strand_stay_there(consultation, monkeypatch):
+    membership, conversation = consultation
+    await talked(consultation, turns_before=MANY // 2 - 1)
+    scripted(monkeypatch, NOTES)
+    await asked(consultation, client_id="a")
+    assert (await remembered(conversation))["strand"] == 0
+
+    async def told_after(seq: int) -> contexts.AnswerContext:
+        """What the model is told when the question at this place is asked in other words."""
+        current = await access.aconversation_for(membership, conversation.id)
+        raw = await mongo.async_collection(Message).find_one({**one(conversation), "seq": seq})
+        taken = await turns.aedit(membership, current, MessageRecord.read(raw), text="Or else?", client_id=f"edit {seq}")
+        return await contexts.for_answer(await turns.call_to(taken.answer))
+
+    assert (await told_after(MANY - 1)).memory.summary == "Erik was discussed at length."
+    assert (await told_after(3)).memory.summary == ""
 
 
 async def test_a_memory_that_is_used_lives_on(consultation, monkeypatch):

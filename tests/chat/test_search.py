@@ -89,7 +89,7 @@ def test_messages_and_titles_are_found_with_their_conversation(acme):
         {
             "kind": "message",
             "conversation": {"id": talk.id, "title": "A promotion", "type": "employee_specific"},
-            "message": {"id": said, "seq": 3, "role": "user", "created_at": "2026-03-01T12:00:00.000Z"},
+            "message": {"id": said, "seq": 3, "strand": 0, "role": "user", "created_at": "2026-03-01T12:00:00.000Z"},
             "snippet": [
                 {"text": "Is Erik ready for a ", "hit": False},
                 {"text": "promotion", "hit": True},

@@ -57,8 +57,8 @@ async def test_a_question_that_mongodb_lost_is_not_acknowledged_and_its_events_a
     monkeypatch.setattr(turns, "RESTART_SECONDS", 0.0)  # as if it took long enough for MongoDB to start again
     note_place = totals.note_place
 
-    async def losing(message):
-        await note_place(message)
+    async def losing(message, **more):
+        await note_place(message, **more)
         await mongo.async_collection(Message).delete_many({"organizationId": conversation.organization_id})
 
     monkeypatch.setattr(totals, "note_place", losing)
@@ -75,7 +75,7 @@ async def test_a_question_that_mongodb_lost_is_not_acknowledged_and_its_events_a
 async def test_a_question_is_not_acknowledged_while_mongodb_cannot_write_it_down(consultation, monkeypatch):
     membership, conversation = consultation
 
-    async def away(message):
+    async def away(message, **more):
         raise AutoReconnect("away")
 
     monkeypatch.setattr(totals, "note_place", away)

@@ -54,7 +54,7 @@ async def test_enter_leads_to_the_results_and_a_result_to_its_message(page, talk
     await expect(results(page)).to_contain_text("Erik could build a zeppelin <i>by himself</i>.")
     await expect(results(page)).to_contain_text("Parley · About one employee")
     await results(page).click()
-    await page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/\?around=20#m-"))
+    await page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/\?around=20&strand=0#m-"))
     found = page.locator("[data-seq='20']")
     await in_sight(found)
     await expect(found).to_contain_text("zeppelin")

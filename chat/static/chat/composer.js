@@ -56,6 +56,17 @@ export class Composer {
     this.#field.focus();
   }
 
+  /** Puts a text as a quotation behind what is written, and the keyboard below it. */
+  quote(text) {
+    const before = this.#field.value.trimEnd();
+    const quoted = text.trim().split("\n").map((line) => `> ${line}`.trimEnd()).join("\n");
+    this.#field.value = `${before}${before ? "\n\n" : ""}${quoted}\n\n`;
+    this.#changed();
+    this.#field.focus();
+    this.#field.setSelectionRange(this.#field.value.length, this.#field.value.length);
+    this.#field.scrollTop = this.#field.scrollHeight;
+  }
+
   /** What the reader may still send, where that is little, until its window is over. */
   showLimit({ left, of, window, seconds }) {
     clearTimeout(this.#limitTimer);

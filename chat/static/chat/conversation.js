@@ -1,14 +1,16 @@
 // The conversation page: one socket for the tab, the transcript it keeps, the thread that shows it and the composer.
 
 import { showTimes } from "../tenants/page.js";
-import "./inbox.js";
+import { groupRows } from "./inbox.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { listenToFeedback } from "./feedback.js";
+import { Editor } from "./editor.js";
 import { Files } from "./files.js";
 import { Outbox } from "./outbox.js";
 import { Others, Self, Typing } from "./presence.js";
 import { Away, connectTo, Refused } from "./socket.js";
+import { Strands } from "./strands.js";
 import { Thread } from "./thread.js";
 import { isOnItsWay, Transcript } from "./transcript.js";
 import { entitle, showUnread } from "./unread.js";
@@ -30,7 +32,8 @@ const isOlder = room.dataset.older === "true";
 const find = (name) => room.querySelector(`[data-${name}]`);
 
 const thread = new Thread(room);
-const transcript = new Transcript(Number(room.dataset.n));
+const strands = new Strands(Number(room.dataset.strand), JSON.parse(room.dataset.strands));
+const transcript = new Transcript(Number(room.dataset.n), (message) => strands.holds(message));
 const announcer = new Announcer(find("announcements"));
 const outbox = new Outbox(`parley:outbox:${user}:${conversation}`);
 const problem = find("problem");
@@ -66,6 +69,9 @@ function happened(event) {
     sayMore(result.message);
   } else if (result.kind === "message") {
     showMessage(result.message);
+  } else if (result.kind === "elsewhere") {
+    acknowledge(result.message.client_id);
+    if (strands.learn(result.message, transcript.all())) showAllVersions();
   } else if (result.kind === "conversation") {
     showConversation(result.value);
   } else if (result.kind === "gap") {
@@ -79,6 +85,7 @@ function happened(event) {
 function showMessage(message) {
   acknowledge(message.client_id);
   thread.show(message);
+  if (message.role === "user") thread.showBeside(message.id, strands.versionsOf(message));
   moveRow(message);
   readSoon();
   if (message.role !== "user") sayMore(message);
@@ -109,13 +116,17 @@ function noteRead() {
   connection.mention({ do: "read", conversation, seq });
 }
 
-/** In the list beside, a conversation in which something was said stands first, with the time of it. */
+function showAllVersions() {
+  for (const message of transcript.all()) if (message.role === "user") thread.showBeside(message.id, strands.versionsOf(message));
+}
+
+/** In the list beside, a conversation in which something was said stands first of its day, with the time of it. */
 function moveRow(message) {
   const time = rowOfList()?.querySelector("time");
   if (!time || Date.parse(message.created_at) <= Date.parse(time.dateTime)) return;
   time.dateTime = message.created_at;
   showTimes(time.parentElement);
-  time.closest("ul").prepend(time.closest("li"));
+  groupRows();
 }
 
 function rowOfList() {
@@ -145,11 +156,18 @@ function sayMore(message) {
 
 /** The conversation was joined: what was missed follows as events, or all of it is here. */
 function arrived({ n, snapshot }) {
+  if (snapshot && snapshot.strand !== strands.shown) {
+    join(0); // what was joined is the strand that this tab showed before
+    return;
+  }
   if (snapshot) {
+    strands.reset(snapshot.strand, snapshot.strands);
+    for (const id of transcript.leave()) thread.remove(id);
     for (const id of transcript.reset(n, snapshot.messages)) thread.remove(id);
     for (const message of snapshot.messages) {
       showMessage(transcript.get(message.id));
     }
+    showAllVersions();
     if (snapshot.conversation) showConversation(snapshot.conversation);
   }
   joined = true;
@@ -197,7 +215,7 @@ async function join(after) {
   if (joining) return;
   joining = true;
   try {
-    const answer = await connection.request({ do: "join", conversation, after });
+    const answer = await connection.request({ do: "join", conversation, after, strand: strands.shown });
     if ("joined" in answer || "reset" in answer) arrived(answer);
   } catch (error) {
     if (error instanceof Refused && !PASSING.has(error.code)) showProblem(error.message);
@@ -263,7 +281,7 @@ async function request(path, { method = "GET", body } = {}) {
 }
 
 /** Asks over the socket, or by a request where there is none. */
-async function ask(frame, path, body) {
+async function ask(frame, path, body, method = "POST") {
   if (connection?.isOpen && joined && fitsInAFrame(body)) {
     try {
       return await connection.request(frame);
@@ -271,7 +289,7 @@ async function ask(frame, path, body) {
       if (!(error instanceof Away)) throw error;
     }
   }
-  return request(path, { method: "POST", body });
+  return request(path, { method, body });
 }
 
 function fitsInAFrame(body) {
@@ -287,7 +305,7 @@ function lookForAnswers() {
   looking = setTimeout(async () => {
     if (transcript.onTheirWay().length && navigator.onLine) {
       try {
-        const { results } = await request(`conversations/${conversation}/messages?limit=${HISTORY_PAGE}`);
+        const { results } = await request(`conversations/${conversation}/messages?strand=${strands.shown}&limit=${HISTORY_PAGE}`);
         for (const message of transcript.add(results)) showMessage(message);
         showControls();
       } catch {
@@ -307,15 +325,69 @@ async function showEarlier() {
   line.textContent = "Fetching earlier messages…";
   try {
     const oldest = transcript.oldest();
-    const { results, previous } = await request(`conversations/${conversation}/messages?before=${oldest}&limit=${HISTORY_PAGE}`);
-    hasEarlier = Boolean(previous) && results.length > 0;
-    find("earlier-line").hidden = !hasEarlier;
+    const wanted = `strand=${strands.shown}&before=${oldest}&limit=${HISTORY_PAGE}`;
+    const { results, previous } = await request(`conversations/${conversation}/messages?${wanted}`);
+    showWhetherEarlier(Boolean(previous) && results.length > 0);
     thread.prepend(transcript.add(results.sort((one, other) => one.seq - other.seq)));
+    showAllVersions();
   } catch {
     showProblem("The earlier messages could not be fetched. Try again.");
   }
   line.textContent = "Earlier messages";
   fetching = false;
+}
+
+function showWhetherEarlier(isThere) {
+  hasEarlier = isThere;
+  find("earlier-line").hidden = !isThere;
+}
+
+// Versions of a question -----------------------------------------------------------------------------------------------------
+
+/** Shows another version of a question, with what followed it: the same place of the screen, another strand. */
+async function lookAt(strand, element, step) {
+  const question = transcript.get(element.dataset.message);
+  const there = strands.questionOf(strand, question);
+  const top = thread.topOf(question.seq);
+  showProblem("");
+  try {
+    const found = await connection.request({ do: "join", conversation, strand });
+    const { snapshot } = found;
+    strands.reset(strand, snapshot.strands);
+    const here = new Set(snapshot.messages.map(({ id }) => id));
+    for (const id of transcript.leave((message) => here.has(message.id))) thread.remove(id);
+    showWhetherEarlier(snapshot.earlier !== null);
+    arrived(found);
+    showWaiting();
+    thread.holdAt(there, top, step);
+    const { versions, at } = strands.versionsOf({ seq: there, strand });
+    find("said").textContent = `Version ${at + 1} of ${versions.length} of this question, with what followed it.`;
+  } catch (error) {
+    showProblem(error instanceof Refused ? error.message : "The other version could not be fetched. Try again.");
+  }
+}
+
+/** Asks a question in other words; resolves with whether it was taken. */
+async function edit(id, text, clientId) {
+  showProblem("");
+  try {
+    const body = { text, client_id: clientId };
+    const { message, answer, limit } = await ask({ do: "edit", message: id, ...body }, `messages/${id}`, body, "PATCH");
+    if (limit) composer.showLimit(limit);
+    strands.learn(message, transcript.all());
+    strands.shown = message.strand;
+    for (const gone of transcript.leave()) thread.remove(gone);
+    for (const each of transcript.add([message, answer].filter(Boolean))) showMessage(each);
+    showAllVersions();
+    showWaiting();
+    showControls();
+    thread.toEnd();
+    find("said").textContent = "Asked in other words. The earlier question stays beside it.";
+    return true;
+  } catch (error) {
+    showProblem(error instanceof Refused ? error.message : "Parley cannot be reached just now. Try again.");
+    return false;
+  }
 }
 
 // Sending, stopping, trying again --------------------------------------------------------------------------------------------
@@ -328,7 +400,7 @@ function send(text) {
     showProblem("A file is still on its way. Send when it is there.");
     return false;
   }
-  const entry = outbox.add(text.replaceAll("\r\n", "\n"), files.take());
+  const entry = outbox.add(text.replaceAll("\r\n", "\n"), { strand: strands.shown, files: files.take() });
   thread.showWaiting(entry, "Sending…");
   thread.toEnd();
   deliver();
@@ -353,9 +425,17 @@ async function deliver() {
   delivering = false;
 }
 
+/** Shows the questions that are on their way to the strand that is shown. */
+function showWaiting() {
+  for (const entry of outbox.all()) {
+    if ((entry.strand ?? strands.shown) === strands.shown) thread.showWaiting(entry, "Sending…");
+    else thread.forgetWaiting(entry.client_id);
+  }
+}
+
 /** Milliseconds after which to try again, or 0 where it is settled. */
-async function deliverOne({ client_id, text, files: attached = [] }) {
-  const said = { client_id, text, attachment_ids: attached.map(({ id }) => id) };
+async function deliverOne({ client_id, text, strand, files: attached = [] }) {
+  const said = { client_id, text, strand, attachment_ids: attached.map(({ id }) => id) };
   try {
     const { message, answer, limit } = await ask({ do: "send", conversation, ...said }, `conversations/${conversation}/messages`, said);
     acknowledge(client_id);
@@ -471,6 +551,20 @@ function begin() {
     find("composer").elements.text.focus();
   });
   listenToFeedback(room, giveFeedback);
+  new Editor(room, edit);
+  room.addEventListener("pointerdown", (event) => {
+    if (event.target.closest("[data-quote]")) event.preventDefault(); // a click would take the selection away first
+  });
+  room.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-quote]");
+    if (button && composer) composer.quote(thread.textToQuote(button.closest(".message").dataset.message));
+  });
+  room.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-look]");
+    if (!button || !connection?.isOpen) return; // a form post does it, too
+    event.preventDefault();
+    lookAt(Number(button.value), button.closest(".message"), Number(button.dataset.look));
+  });
   find("earlier")?.addEventListener("click", (event) => {
     event.preventDefault();
     showEarlier();

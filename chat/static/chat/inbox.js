@@ -6,6 +6,50 @@ import { connectTo } from "./socket.js";
 import { learnUnread, showUnread } from "./unread.js";
 
 const SEARCH_AFTER = 300; // milliseconds
+const DAY = 24 * 60 * 60 * 1000;
+
+/** What a row stands under, by the reader's own calendar; `days.py` says the same by UTC's. */
+function groupOf(row, today) {
+  if ("pinned" in row.dataset) return "Pinned";
+  const moment = new Date(row.querySelector("time").dateTime);
+  const day = new Date(moment.getFullYear(), moment.getMonth(), moment.getDate());
+  const ago = Math.round((today - day) / DAY);
+  if (ago <= 0) return "Today";
+  if (ago === 1) return "Yesterday";
+  return ago <= 7 ? "Previous 7 days" : day.toLocaleDateString("en", { month: "long", year: "numeric" });
+}
+
+/** Puts the rows of the list under their days, the pinned ones and then the latest first. What has the keyboard keeps it. */
+export function groupRows(root = document.querySelector("[data-rows]")) {
+  if (!root) return;
+  const at = (row) => Date.parse(row.querySelector("time").dateTime);
+  const isPinned = (row) => Number("pinned" in row.dataset);
+  const rows = [...root.querySelectorAll("li")].sort((one, other) => isPinned(other) - isPinned(one) || at(other) - at(one));
+  const now = new Date();
+  const today = new Date(now.getFullYear(), now.getMonth(), now.getDate());
+  const focused = root.contains(document.activeElement) ? document.activeElement : null;
+  const sections = new Map();
+  for (const row of rows) {
+    const name = groupOf(row, today);
+    if (!sections.has(name)) sections.set(name, section(name));
+    sections.get(name).querySelector("ul").append(row);
+  }
+  root.replaceChildren(...sections.values());
+  focused?.focus({ preventScroll: true });
+}
+
+function section(name) {
+  const made = document.createElement("section");
+  made.className = "conversation-group";
+  made.setAttribute("aria-label", name);
+  const head = document.createElement("h2");
+  head.className = "conversation-day";
+  head.textContent = name;
+  const list = document.createElement("ul");
+  list.className = "conversation-list";
+  made.append(head, list);
+  return made;
+}
 
 export function beginList(root) {
   const form = root.querySelector("[data-filters]");
@@ -30,6 +74,7 @@ export function beginList(root) {
       root.querySelector("[data-conversations]").replaceWith(document.adoptNode(fresh));
       showTimes(fresh);
       learnUnread(fresh);
+      groupRows();
       root.querySelector("[data-found]").textContent = fresh.dataset.says;
       if (location.pathname === form.getAttribute("action")) history.replaceState(null, "", url);
     } catch {
@@ -61,6 +106,7 @@ export function beginList(root) {
       showTimes(rows);
       learnUnread(rows);
       root.querySelector("[data-rows]").append(...rows.children);
+      groupRows();
       const next = fresh.querySelector("[data-more]");
       if (next) more.href = next.href;
       else more.parentElement.remove();
@@ -85,3 +131,4 @@ function followUnread() {
 beginList(document);
 learnUnread(document);
 if (!document.querySelector("[data-room]")) followUnread();
+groupRows();

@@ -18,8 +18,9 @@ export class Outbox {
     }
   }
 
-  add(text, files) {
-    const entry = { client_id: newId(), text, files, at: new Date().toISOString() };
+  /** `strand`: at whose end it is asked. */
+  add(text, { strand, files }) {
+    const entry = { client_id: newId(), text, strand, files, at: new Date().toISOString() };
     this.#write([...this.all(), entry]);
     return entry;
   }

@@ -19,6 +19,12 @@ const WISHES = [
   ["[data-helpful]", "feedback"],
 ];
 
+// The forms of a message, with the last part of their address.
+const FORMS = [
+  ["[data-feedback]", "feedback"],
+  ["[data-edit-form]", "edit"],
+];
+
 /** What there is to say about a message that did not end well; `pages.py` says the same. */
 function stateOf({ status, error }) {
   if (status === "error") return error?.detail || "The answer failed. Try again.";
@@ -76,6 +82,7 @@ export class Thread {
     return [...this.#views.values()].map(({ element, text }) => ({
       id: element.dataset.message,
       seq: Number(element.dataset.seq),
+      strand: Number(element.dataset.strand),
       role: element.dataset.role,
       status: element.dataset.status,
       attempt: Number(element.dataset.attempt),
@@ -95,6 +102,8 @@ export class Thread {
     if (message.role === "user") {
       if (view.text !== message.text) slot(element, "body").textContent = message.text;
       showFiles(slot(element, "files"), message.attachments, this.#room);
+      const words = element.querySelector("[data-edit-form]")?.elements.text;
+      if (words && view.text !== message.text) words.value = words.defaultValue = message.text;
     } else if (isOnItsWay(message)) {
       this.#showStream(view, message, before);
     } else if (view.stream || view.earlier || before.text !== message.text || before.status !== message.status) {
@@ -116,10 +125,51 @@ export class Thread {
     if (place < version.versions) view.earlier = version;
   }
 
+  /** What is selected of a message's text, or all that it says as it is shown. */
+  textToQuote(id) {
+    const view = this.#views.get(id);
+    const selection = getSelection();
+    const body = slot(view.element, "body");
+    const isHere = !selection.isCollapsed && body.contains(selection.anchorNode) && body.contains(selection.focusNode);
+    return isHere ? selection.toString() : (view.earlier ?? view).text;
+  }
+
   /** The place of the version of an answer that is shown, and how many there are. */
   placeOf(id) {
     const { element } = this.#views.get(id);
     return { place: Number(element.dataset.place), count: Number(element.dataset.versions) };
+  }
+
+  /** Shows which of a question's versions this is, and which strands are those before and behind it. */
+  showBeside(id, { versions, at }) {
+    const steps = this.#views.get(id)?.element.querySelector("[data-beside]");
+    if (!steps) return;
+    steps.hidden = versions.length < 2;
+    slot(steps, "beside").textContent = `${at + 1} of ${versions.length}`;
+    for (const button of steps.querySelectorAll("[data-look]")) {
+      const strand = versions[at + Number(button.dataset.look)];
+      button.disabled = strand === undefined;
+      button.value = strand ?? "";
+    }
+  }
+
+  /** How far below the top of the screen the message at this place begins; undefined where it is not here. */
+  topOf(seq) {
+    return this.#at(seq)?.getBoundingClientRect().top;
+  }
+
+  /** Puts the message at this place where the reader looked before, and the keyboard on its button for the same step, or the other. */
+  holdAt(seq, top, step) {
+    const element = this.#at(seq);
+    if (!element) return this.toEnd();
+    this.#stuck = false;
+    this.#scroller.scrollTop += element.getBoundingClientRect().top - top;
+    const buttons = [step, -step].map((by) => element.querySelector(`[data-look="${by}"]:not([disabled])`));
+    (buttons[0] ?? buttons[1])?.focus({ preventScroll: true });
+  }
+
+  #at(seq) {
+    return this.#list.querySelector(`.message[data-seq="${seq}"]`);
   }
 
   /** Takes more text of an answer; drawn with the next frame. */
@@ -194,7 +244,7 @@ export class Thread {
   #adopt(element) {
     const view = { element, text: element.dataset.text, status: element.dataset.status, stream: null, earlier: null };
     delete element.dataset.text;
-    for (const button of element.querySelectorAll("[data-copy]")) button.hidden = false;
+    for (const button of element.querySelectorAll("[data-copy], [data-quote]")) button.hidden = false;
     const versions = Number(element.dataset.versions);
     this.#showPlace(view, versions, versions);
     this.#views.set(element.dataset.message, view);
@@ -208,7 +258,7 @@ export class Thread {
 
   #blank(role) {
     const element = this.#room.querySelector(`[data-message-template="${role}"]`).content.firstElementChild.cloneNode(true);
-    for (const button of element.querySelectorAll("[data-copy]")) button.hidden = false;
+    for (const button of element.querySelectorAll("[data-copy], [data-quote]")) button.hidden = false;
     return element;
   }
 
@@ -216,14 +266,14 @@ export class Thread {
   #place(message) {
     const element = this.#blank(message.role === "user" ? "user" : "assistant");
     element.id = `m-${message.id}`;
-    Object.assign(element.dataset, { message: message.id, seq: message.seq, role: message.role, status: message.status });
+    Object.assign(element.dataset, { message: message.id, seq: message.seq, strand: message.strand, role: message.role, status: message.status });
     element.dataset.attempt = message.attempt;
     delete element.dataset.text;
     const address = `${location.pathname}messages/${message.id}/`;
     for (const [name, verb] of WISHES) {
       for (const button of element.querySelectorAll(name)) button.setAttribute("formaction", `${address}${verb}/`);
     }
-    element.querySelector("[data-feedback]")?.setAttribute("action", `${address}feedback/`);
+    for (const [name, verb] of FORMS) element.querySelector(name)?.setAttribute("action", `${address}${verb}/`);
     slot(element, "author").textContent = this.#author(message);
     setTime(element, message.created_at);
     const next = [...this.#list.children].find((other) => !other.dataset.message || Number(other.dataset.seq) > message.seq);

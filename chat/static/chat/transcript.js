@@ -4,6 +4,7 @@
 //   {kind: "nothing"}               known already, or not for what is shown
 //   {kind: "message", message}      a whole message, new or changed
 //   {kind: "delta", message, text}  more text of an answer
+//   {kind: "elsewhere", message}    a message of another strand than the one that is shown
 //   {kind: "conversation", value}   the conversation's own facts
 //   {kind: "other", event}          typing and the like
 //   {kind: "gap"}                   events in between are missing: join again after `n`
@@ -40,9 +41,12 @@ export function isOnItsWay(message) {
 export class Transcript {
   #messages = new Map();
   #holes = new Set();
+  #holds;
 
-  constructor(n = 0) {
+  /** `holds(message)` says whether a message is of what is shown. */
+  constructor(n = 0, holds = () => true) {
     this.n = n;
+    this.#holds = holds;
   }
 
   get(id) {
@@ -68,7 +72,7 @@ export class Transcript {
 
   /** Takes messages that were fetched (history, an answer to a send); never older ones than known. Returns those that changed. */
   add(messages) {
-    return messages.filter((message) => this.#takeIfNewer(message)).map((message) => this.get(message.id));
+    return messages.filter((message) => this.#holds(message) && this.#takeIfNewer(message)).map((message) => this.get(message.id));
   }
 
   /** Starts again from what the server says now. Older messages stay. Returns the ids that are gone. */
@@ -80,6 +84,13 @@ export class Transcript {
     const gone = [...this.#messages.values()].filter(({ id, seq }) => seq >= first && !here.has(id)).map(({ id }) => id);
     for (const id of gone) this.#messages.delete(id);
     for (const message of messages) this.#take(message);
+    return gone;
+  }
+
+  /** Forgets what is not of what is shown any more, and what `keeps(message)` says no to. Returns the ids that are gone. */
+  leave(keeps = () => true) {
+    const gone = [...this.#messages.values()].filter((message) => !this.#holds(message) || !keeps(message)).map(({ id }) => id);
+    for (const id of gone) this.#messages.delete(id);
     return gone;
   }
 
@@ -98,6 +109,7 @@ export class Transcript {
     if (event.event === "message") {
       // Whoever announced an attempt late, when the next one was announced already, has nothing new to say.
       if (event.message.attempt < this.#messages.get(event.message.id)?.attempt) return { kind: "nothing" };
+      if (!this.#holds(event.message)) return { kind: "elsewhere", message: event.message };
       return { kind: "message", message: this.#take(event.message) };
     }
     if (event.event === "delta") return this.#applyDelta(event);
