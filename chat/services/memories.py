@@ -160,13 +160,13 @@ async def note(call: Call, context: AnswerContext, analysis: Analysis) -> None:
     if not context.subjects:
         return
     now = timezone.now()
-    changes = [_employee(call, subject, analysis, now=now) for subject in context.subjects]
+    changes = [change for subject in context.subjects for change in _employee(call, subject, analysis, now=now)]
     if len(context.subjects) > 1:
         changes.append(_team(call, context.subjects, analysis, now=now))
-    await mongo.async_collection(Context, journaled=False).bulk_write(changes, ordered=False)
+    await mongo.async_collection(Context, journaled=False).bulk_write(changes)
 
 
-def _employee(call: Call, subject: Subject, analysis: Analysis, *, now: datetime) -> UpdateOne:
+def _employee(call: Call, subject: Subject, analysis: Analysis, *, now: datetime) -> tuple[UpdateOne, UpdateOne]:
     about = f"{X.employee_context}.{{}}".format
     only = len(call.subject_employee_ids) == 1
     found = [insight for insight in analysis.insights if only or subject.name in insight]
@@ -196,8 +196,10 @@ def _employee(call: Call, subject: Subject, analysis: Analysis, *, now: datetime
         EC.development_areas: list(subject.development_areas),
     }
     text = " ".join([*subject.traits, *subject.patterns, *subject.strengths, *subject.development_areas, *subject.training_needs])
-    return UpdateOne(
-        _of(call, ScopeType.EMPLOYEE, subject.id),
+    mine = _of(call, ScopeType.EMPLOYEE, subject.id)
+    said_again = UpdateOne({**mine, about(EC.recent_insights): {"$in": found}}, {"$pullAll": {about(EC.recent_insights): found}})
+    noted = UpdateOne(
+        mine,
         {
             "$set": {**{about(name): value for name, value in facts.items()}, X.token_count: prompts.tokens(text), **_stamps(now)},
             "$push": {about(EC.recent_insights): {"$each": found, "$slice": -INSIGHTS}},
@@ -206,6 +208,7 @@ def _employee(call: Call, subject: Subject, analysis: Analysis, *, now: datetime
         },
         upsert=True,
     )
+    return said_again, noted
 
 
 def _team(call: Call, subjects: Sequence[Subject], analysis: Analysis, *, now: datetime) -> UpdateOne:

@@ -248,7 +248,7 @@ async def test_what_an_analysis_found_is_remembered_of_each_employee_and_of_the_
     assert erik["compatibilityScores"] == {"jobRole": 82.5, "department": 74.0}
     assert erik["astrologyData"] == {"sunSign": "leo"}
     assert erik["discussionTopics"] == ["Team compatibility"]
-    assert "Erik Ek is strong in listening." in erik["recentInsights"]
+    assert erik["recentInsights"].count("Erik Ek is strong in listening.") == 1  # though it was found twice
     assert of[conversation.id]["teamContext"]["compatibilityMatrix"] == {"Erik Ek and Dina Dahl": 74.0}
 
 
