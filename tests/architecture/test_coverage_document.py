@@ -28,5 +28,7 @@ def test_the_document_names_some():
 
 
 def test_every_row_names_a_test():
-    rows = [line for line in (ROOT / "docs/coverage.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    """But for those that compare us with others."""
+    ours = (ROOT / "docs/coverage.md").read_text(encoding="utf-8").partition("## The chat beside")[0]
+    rows = [line for line in ours.splitlines() if line.startswith("| ")]
     assert [row for row in rows if not NAMED.search(row) and not row.startswith(("| requirement", "| line"))] == []
