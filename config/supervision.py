@@ -83,7 +83,7 @@ class Keeper:
         """Waits for the end that was asked for, then kills what is left of the process group. True if it ended by itself."""
         if self.process is None:
             return True
-        clean = True
+        killed = []
         try:
             self.process.wait(max(0.0, seconds))
         except subprocess.TimeoutExpired:
@@ -147,8 +147,9 @@ class Supervisor:
         if self._processes() != before:
             self._remember()
 
-    def end(self, *, hurried: Callable[[], bool] = lambda: False) -> bool:
-        """Ends all programs together, the newest first; kills what outlives its time, or at once where `hurried` says so."""
+    def end(self, *, hurried: Callable[[], bool] = lambda: False) -> list[str]:
+        """Ends all programs together, the newest first; kills what outlives its time, or at once where `hurried` says so. Gives the names
+        of those."""
         for keeper in reversed(self.keepers):
             keeper.ask_to_end()
         asked = time.monotonic()
@@ -156,10 +157,11 @@ class Supervisor:
         for keeper in reversed(self.keepers):
             while keeper.is_running() and not hurried() and time.monotonic() < asked + keeper.program.stop_seconds:
                 time.sleep(0.02)
-            clean &= keeper.end(seconds=0.05)
+            if not keeper.end(seconds=0.05):
+                killed.append(keeper.program.name)
         self.keepers.clear()
         (self.folder / "processes").unlink(missing_ok=True)
-        return clean
+        return killed
 
     def _processes(self) -> list[int]:
         return [keeper.process.pid for keeper in self.keepers if keeper.process is not None]

@@ -120,6 +120,7 @@ async def test_files_are_dropped_and_pasted(page, world, event):
     await expect(chips(page)).to_have_count(1)
     await send(page)
     await expect(attached(page)).to_contain_text("note.txt")
+    await expect(answer(page)).to_have_attribute("data-status", "sent")
     [question] = messages(world, role="user")
     assert [each["fileName"] for each in question["attachments"]] == ["note.txt"]
 

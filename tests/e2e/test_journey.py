@@ -233,7 +233,7 @@ async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page, worl
             await expect(answer(page)).to_have_attribute("data-status", "sent")
         await fits_and_is_accessible(page, width)
         for summary in await page.locator("summary:visible").all():
-            await summary.click()
+            await summary.press("Enter")  # the menu that is open already may cover it
         await fits_and_is_accessible(page, width)
 
 

@@ -82,7 +82,7 @@ async def test_the_same_form_sent_twice_asks_once(plain, world):
     await plain.get_by_label("Your question").fill("Once?")
     form = {
         "csrfmiddlewaretoken": await plain.locator("[data-composer] [name=csrfmiddlewaretoken]").input_value(),
-        "client_id": await plain.locator("[name=client_id]").input_value(),
+        "client_id": await plain.locator("[data-composer] [name=client_id]").input_value(),
         "text": "Once?",
     }
     for _ in range(2):

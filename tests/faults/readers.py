@@ -146,6 +146,8 @@ class Page(Kept):
         async for text in socket:
             frame = json.loads(text)
             self._settle(frame)
+            if "event" in frame and "n" not in frame:
+                continue  # who is there: said in passing, and no part of the transcript
             self.take(frame)
             heard += "event" in frame
             if self.cut_every is not None and heard >= self.cut_every:

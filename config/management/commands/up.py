@@ -76,8 +76,8 @@ class Command(BaseCommand):
                         status.stop()
                         development.withdraw(folder)
                         self.note("stopping …")
-                        if not supervisor.end(hurried=lambda: self.hurried):
-                            self.note("something had to be killed; its log in .local/log says what it was doing")
+                        if killed := supervisor.end(hurried=lambda: self.hurried):
+                            self.note(f"{', '.join(killed)} had to be killed; the log in .local/log says what it was doing")
 
     # Before it serves
     def environment(self, services: local_services.LocalServices) -> dict[str, str]:
