@@ -83,7 +83,7 @@ class Keeper:
         """Waits for the end that was asked for, then kills what is left of the process group. True if it ended by itself."""
         if self.process is None:
             return True
-        killed = []
+        clean = True
         try:
             self.process.wait(max(0.0, seconds))
         except subprocess.TimeoutExpired:
@@ -153,7 +153,7 @@ class Supervisor:
         for keeper in reversed(self.keepers):
             keeper.ask_to_end()
         asked = time.monotonic()
-        clean = True
+        killed = []
         for keeper in reversed(self.keepers):
             while keeper.is_running() and not hurried() and time.monotonic() < asked + keeper.program.stop_seconds:
                 time.sleep(0.02)
