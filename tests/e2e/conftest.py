@@ -173,6 +173,7 @@ async def sign_in(page: Page, site: Site, email: str) -> None:
 
 async def fits_and_is_accessible(page: Page, width: int) -> None:
     """Axe has nothing to say, and nothing is wider than the screen."""
+    await page.wait_for_load_state()  # with its stylesheet
     results = await Axe().run(page)
     assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
     assert await page.evaluate("document.documentElement.scrollWidth") <= width, page.url

@@ -137,4 +137,5 @@ async def test_axe_finds_nothing_in_the_card_and_the_pages(page, world, width, h
     await page.goto(f"{world.conversation}context/")
     await fits_and_is_accessible(page, width)
     await page.get_by_role("link", name="Correct what is recorded of Erik Ek").click()
+    await page.wait_for_url("**/context/*/")
     await fits_and_is_accessible(page, width)
