@@ -14,7 +14,7 @@ from django.conf import settings
 
 from config.management.commands.up import web_command, worker_command
 
-START_SECONDS = 45.0
+START_SECONDS = 90.0  # two sites start at once where every core is busy
 
 
 class Site:
