@@ -16,6 +16,7 @@ import orjson
 from benchmarks.tokens import Heard
 
 _ENDED = re.compile(rb'"status":"(sent|interrupted|error|cancelled)"')
+STRAND = 0  # the first one, which a page names when it asks there
 REF = 1  # every frame's `ref`: answers come in the order of the frames
 _NUMBER = re.compile(rb'"n":(\d+)')
 
@@ -183,7 +184,7 @@ class ParleySocket(Socket):
     async def send(self, conversation: str, text: str, *, client_id: str) -> dict[str, Any]:
         """Returns when the question is acknowledged. `ended` is anew the end of the answer to it."""
         self.ended = self.loop.create_future()
-        return await self.ask({"do": "send", "conversation": conversation, "text": text, "client_id": client_id})
+        return await self.ask({"do": "send", "conversation": conversation, "text": text, "client_id": client_id, "strand": STRAND})
 
     def fault(self) -> str:
         """What is wrong with the events of the one conversation that was joined, in a sentence; empty where nothing is."""

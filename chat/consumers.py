@@ -6,6 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ from chat.events import Close, Do
 from chat.realtime.doorkeeper import doorkeeper
 from chat.realtime.hub import Listener, hub
 from chat.realtime.presence import Session, presence
+from chat.records import ConversationRecord
 from chat.services import errors, feedback, reading, sessions, strands, turns
 from config import loop, mongo
 from tenants import access as people
@@ -56,6 +58,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.organization = self.scope["url_route"]["kwargs"]["organization"]
         self._listeners: dict[str, Listener] = {}
         self._strands: dict[str, int] = {}  # which strand of a conversation this tab joined
+        self._own: dict[str, tuple[ConversationRecord | None, float]] = {}  # this person's, as read then; None: it has changed since
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._sending: asyncio.Task | None = None
@@ -134,13 +137,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 self._part(access.key(given["conversation"]))
                 await self._say({"ack": frame.ref})
             case Do.SEND:
-                conversation = await access.aconversation_for(membership, given["conversation"])
+                conversation = await self._asked_in(given["conversation"], strand=given.get("strand"))
                 said: dict[str, Any] = {name: given.get(name) for name in ("text", "client_id", "strand")}
                 with self._holding(conversation.id):
                     self.session.note_message(conversation.id)
-                    await self._accept(
-                        frame, await turns.asubmit(membership, conversation, **said, attachment_ids=given.get("attachment_ids") or ())
-                    )
+                    taken = await turns.asubmit(membership, conversation, **said, attachment_ids=given.get("attachment_ids") or ())
+                    self._note_places(conversation, taken)
+                    await self._accept(frame, taken)
             case Do.EDIT:
                 question = await access.amessage_for(membership, given["message"])
                 conversation = await access.aconversation_for(membership, question.conversation_id)
@@ -181,6 +184,29 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await access.aconversation_for(self.principal.membership, key)
         return key
 
+    async def _asked_in(self, conversation_id: str, *, strand: int | None) -> ConversationRecord:
+        """The conversation that a question goes to. A person's own, which this tab has joined, is not read for each question: whatever
+        changes it is announced, and as long as every announcement was heard it is as it was."""
+        membership = self.principal.membership
+        listener = self._listeners.get(key := access.key(conversation_id))
+        if listener is None or not listener.is_live:
+            return await access.aconversation_for(membership, key)
+        kept, read_at = self._own.get(key, (None, 0.0))
+        if kept is not None and read_at > hub().connected_at and strand is not None and kept.has_strand(strand):
+            return kept
+        asked_at = time.monotonic()
+        conversation = await access.aconversation_for(membership, key)
+        if conversation.user_id == str(membership.user_id) and self._own.get(key, (None, 0.0))[1] < asked_at:
+            self._own[key] = (conversation, asked_at)
+        return conversation
+
+    def _note_places(self, conversation: ConversationRecord, taken: turns.Submitted) -> None:
+        """Where the next question finds its places, as long as nobody else asks here."""
+        record, read_at = self._own.get(conversation.id, (None, 0.0))
+        if record is not None:
+            last = (taken.answer or taken.message).seq
+            self._own[conversation.id] = (replace(record, message_count=max(last, record.message_count)), read_at)
+
     async def _accept(self, frame: frames.Frame, taken: turns.Submitted) -> None:
         answer = taken.answer.as_json() if taken.answer else None
         left = taken.left.as_json() if taken.left else None
@@ -196,6 +222,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             strand = conversation.shown_to(self.principal.membership.user_id)
         await strands.ashow(self.principal.membership, conversation, strand=strand)
         self._strands[conversation.id] = strand
+        self._own.pop(conversation.id, None)
         if (before := self._listeners.pop(conversation.id, None)) is not None:
             hub().leave(before)
         listener = self._listeners[conversation.id] = await hub().listen(conversation.id, self)
@@ -213,6 +240,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     def _part(self, conversation_id: str) -> bool:
         """Leaves a conversation; false where it was not joined."""
+        self._own.pop(conversation_id, None)
         if (listener := self._listeners.pop(conversation_id, None)) is None:
             return False
         hub().leave(listener)
@@ -232,6 +260,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self._say({"error": error, "ref": ref})
 
     def deliver(self, conversation_id: str, event: bytes) -> None:
+        if events.is_about_conversation(event) or events.begins_strand(event):
+            self._own[conversation_id] = (None, time.monotonic())
         if events.is_about_conversation(event):
             self._spawn(self._may_still_read(conversation_id))
         if self._held is not None and self._held[0] == conversation_id:
@@ -287,6 +317,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._refuse(None, "not_found", "This conversation is no longer there.")
 
     def reset(self, conversation_id: str) -> None:
+        self._own[conversation_id] = (None, time.monotonic())
         self._spawn(self._reset(conversation_id))
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:

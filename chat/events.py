@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 _NUMBER_AT = len('{"conversation":"00000000-0000-0000-0000-000000000000","n":')
+_EDITS_UNTIL = _NUMBER_AT + 250  # a message's ids and places stand before whatever a person wrote
 
 
 class EventType(StrEnum):
@@ -96,6 +97,12 @@ def is_passing(event: bytes) -> bool:
 def is_about_conversation(event: bytes) -> bool:
     """True if the conversation itself changed, and with it perhaps who may read it."""
     return event.startswith(b'"event":"conversation"', event.index(b",", _NUMBER_AT) + 1)
+
+
+def begins_strand(event: bytes) -> bool:
+    """True for a question that was asked again in other words."""
+    is_message = event.startswith(b'"event":"message"', event.index(b",", _NUMBER_AT) + 1)
+    return is_message and event.find(b'"edits":null', _NUMBER_AT, _EDITS_UNTIL) < 0
 
 
 def number_of(event: bytes) -> int:

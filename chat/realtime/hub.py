@@ -60,6 +60,11 @@ class Listener:
         self._lost = False
         self._ahead: dict[int, bytes] | None = None  # hints that came while the stream was being read
 
+    @property
+    def is_live(self) -> bool:
+        """True if whatever is announced from now on is handed over, or a reset is."""
+        return self.n >= 0 and not self._lost
+
     async def missed(self, *, after: int) -> list[bytes] | None:
         """Reads what came after event `after`; None where the stream no longer has all of it, or Redis is away. Otherwise `go_on` is
         to follow, and hints that come until then are kept."""
@@ -114,7 +119,7 @@ class Listener:
         self.sink.deliver(self.conversation_id, event)
 
     def lose(self) -> None:
-        if self.n >= 0 and not self._lost:
+        if self.is_live:
             self._lost = True
             self.sink.reset(self.conversation_id)
 

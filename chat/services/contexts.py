@@ -26,13 +26,10 @@ M, X = mongo.names(Message), mongo.names(Context)
 CM, EC = mongo.names(ConversationMemory), mongo.names(EmployeeContext)
 
 HISTORY_MESSAGES = 40
-_AS_SAID = {
-    name: 1
-    for name in (
-        *(M.message_id, M.organization_id, M.conversation_id, M.seq, M.strand),
-        *(M.role, M.content, M.attachments, M.status, M.created_at, M.deleted_at),
-    )
-}
+_SAID = (
+    *(M.message_id, M.organization_id, M.conversation_id, M.seq, M.strand),
+    *(M.role, M.content, M.attachments, M.status, M.created_at, M.deleted_at),
+)
 AGAIN_SECONDS = (0.5, 1.0)  # between tries to read in PostgreSQL
 
 
@@ -176,7 +173,7 @@ def given(membership: Membership, conversation: ConversationRecord) -> Given:
 async def _messages_before(call: Call) -> list[MessageRecord]:
     """The latest messages on the answer's path: what was said, without what a prompt has no use for. One query."""
     wanted: dict[str, Any] = {M.organization_id: call.organization_id, M.conversation_id: call.conversation_id, M.seq: {"$lt": call.seq}}
-    cursor = mongo.async_collection(Message).find(wanted, _AS_SAID).sort(M.seq, -1).limit(HISTORY_MESSAGES)
+    cursor = mongo.async_collection(Message).find(wanted, _SAID).sort(M.seq, -1).limit(HISTORY_MESSAGES)
     if call.path:
         wanted["$or"] = strands.clauses(call.path, most=HISTORY_MESSAGES, before=call.seq)
         cursor = cursor.hint(strands.INDEX)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from chat import prompts
+from chat import events, prompts
 from chat.choices import ConsultationType, MessageRole, ScopeType
 from chat.documents import (
     AstrologyData,
@@ -26,8 +26,9 @@ from chat.documents import (
     Message,
     TeamContext,
 )
+from chat.realtime import stream
 from chat.realtime.calls import Call
-from chat.records import MessageRecord
+from chat.records import ConversationRecord, MessageRecord
 from chat.services import structures
 from chat.services.contexts import AnswerContext, Memory, Subject
 from chat.structures import Analysis, Notes, read_notes
@@ -131,10 +132,13 @@ async def _save(call: Call, answer: MessageRecord, notes: Notes, *, queries: lis
         {"$set": {X.conversation_memory: memory, X.through: through.seq, X.strand: through.strand, X.token_count: size, **_stamps(now)}},
     )
     if saved.matched_count:
-        await mongo.async_collection(Conversation, journaled=False).update_one(
+        raw = await mongo.async_collection(Conversation, journaled=False).find_one_and_update(
             {C.organization_id: call.organization_id, C.conversation_id: call.conversation_id},
             {"$set": {C.context_summary: notes.summary, C.key_insights: list(notes.key_insights), C.updated_at: now}},
+            return_document=ReturnDocument.AFTER,
         )
+        if raw is not None:
+            await stream.announce([events.conversation(ConversationRecord.read(raw).as_json())])
 
 
 def _queries(memory: Memory | None, said: Iterable[MessageRecord]) -> list[str]:

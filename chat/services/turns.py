@@ -173,7 +173,7 @@ async def _take(
     try:
         if created or (reply is not None and reply.status == MessageStatus.PENDING):
             looked_at = None
-            if conversation.shown_to(membership.user_id) != message.strand:
+            if conversation.strands or message.strand != FIRST:
                 looked_at = (str(membership.user_id), message.strand)
             if edited is not None:
                 # Known before anybody works on its answer: a strand that nobody knows is on no path.

@@ -2,14 +2,17 @@
 
 import asyncio
 import io
+import math
 
 import orjson
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 
+from chat import access
 from chat.consumers import ChatConsumer
-from chat.services import attachments, conversations, totals
+from chat.realtime.hub import hub
+from chat.services import attachments, conversations, totals, turns
 from tenants import scoping
 from tenants.services import accounts
 
@@ -72,6 +75,85 @@ async def test_who_asks_hears_that_the_question_is_safe_before_anything_that_cam
     for socket in (asking, reading):
         await socket.send_input({"type": "websocket.disconnect", "code": 1000})
         await socket.wait(timeout=5)
+
+
+@pytest.fixture
+def looked_up(monkeypatch):
+    """The conversations that were read at the door, in order."""
+    found = []
+    conversation_for = access.aconversation_for
+
+    async def noted(membership, conversation_id):
+        found.append(conversation_id)
+        return await conversation_for(membership, conversation_id)
+
+    monkeypatch.setattr(access, "aconversation_for", noted)
+    return found
+
+
+async def asked(socket, conversation, *, name, strand=0):
+    """What a question is answered with: its acknowledgement or a refusal."""
+    await say(socket, do="send", conversation=conversation.id, text=f"Question {name}", client_id=name, strand=strand, ref=name)
+    return (await heard(socket, until=lambda frame: frame.get("ack") == name or frame.get("ref") == name))[-1]
+
+
+async def joined(key, conversation):
+    socket = await socket_with(key)
+    await say(socket, do="join", conversation=conversation.id, ref=1)
+    await heard(socket, until=lambda frame: "joined" in frame)
+    return socket
+
+
+async def part(*sockets):
+    for socket in sockets:
+        await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+        await socket.wait(timeout=5)
+
+
+async def test_a_joined_conversation_is_not_read_for_each_question(consultation, key, looked_up):
+    _, conversation = consultation
+    socket = await joined(key, conversation)
+    places = [(await asked(socket, conversation, name="one"))["answer"]["seq"]]
+    looked_up.clear()
+    places += [(await asked(socket, conversation, name=name))["answer"]["seq"] for name in ("two", "three")]
+    assert (looked_up, places) == ([], [2, 4, 6])
+    await part(socket)
+
+
+async def test_what_changed_elsewhere_is_known_to_the_next_question(consultation, key):
+    membership, conversation = consultation
+    socket = await joined(key, conversation)
+    await asked(socket, conversation, name="one")
+    await sync_to_async(conversations.archive)(membership, conversation)
+    await heard(socket, until=lambda frame: frame.get("event") == "conversation")
+    assert (await asked(socket, conversation, name="two"))["error"]["code"] == "conversation_closed"
+    await part(socket)
+
+
+async def test_a_strand_begun_in_another_tab_is_known_to_the_next_question(consultation, key, looked_up):
+    membership, conversation = consultation
+    socket = await joined(key, conversation)
+    question = await access.amessage_for(membership, (await asked(socket, conversation, name="one"))["message"]["id"])
+    edited = await turns.aedit(membership, conversation, question, text="In other words?", client_id="edited")
+    await heard(socket, until=lambda frame: frame.get("message", {}).get("id") == edited.message.id)
+    looked_up.clear()
+    await asked(socket, conversation, name="two")
+    assert looked_up == [conversation.id], "What is said on one strand now is not told to the other."
+    taken = await asked(socket, conversation, name="three", strand=edited.message.strand)
+    kept = await access.aconversation_for(membership, conversation.id)
+    assert taken["message"]["strand"] == kept.shown_to(membership.user_id) == edited.message.strand
+    await part(socket)
+
+
+async def test_where_something_may_not_have_been_heard_the_conversation_is_read_again(consultation, key, looked_up):
+    _, conversation = consultation
+    socket = await joined(key, conversation)
+    await asked(socket, conversation, name="one")
+    looked_up.clear()
+    hub().connected_at = math.inf  # as while Redis is away
+    await asked(socket, conversation, name="two")
+    assert looked_up == [conversation.id]
+    await part(socket)
 
 
 async def test_who_may_read_a_conversation_no_longer_hears_nothing_more_of_it(consultation, key, liams_key):
