@@ -33,7 +33,12 @@ class ModelCallAdmin(ReadOnlyAdmin):
     @display(
         description="Outcome",
         ordering="outcome",
-        label={Outcome.ANSWERED.value: "success", Outcome.FAILED.value: "danger", Outcome.CANCELLED.value: "warning"},
+        label={
+            Outcome.ANSWERED.value: "success",
+            Outcome.FAILED.value: "danger",
+            Outcome.CANCELLED.value: "warning",
+            Outcome.LOST.value: "danger",
+        },
     )
     def shown_outcome(self, call: ModelCall) -> tuple[str, str]:
         return call.outcome, call.get_outcome_display()

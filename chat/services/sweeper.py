@@ -4,6 +4,8 @@
 - Pending, and its worker was never called or is gone: it is called again; nobody had room within `PICKUP_SECONDS`: given up.
 - Its worker died before any text: pending again, as the next attempt, at most `ATTEMPTS` times.
 - Its worker died with text written: `interrupted`, the text kept, to be retried by whoever reads it.
+
+The call that a worker was making when it died goes into the ledger, its cost unknown.
 """
 
 import logging
@@ -24,6 +26,8 @@ from chat.records import MessageRecord
 from chat.services import totals, turns
 from config import mongo
 from config.failpoints import failpoint
+from integrations.providers.base import Attempt
+from integrations.services import completions, ledger
 from tenants.scoping import ACROSS_COMMENT
 
 log = logging.getLogger(__name__)
@@ -74,12 +78,25 @@ async def _put_right(raw: dict[str, Any], *, now: datetime) -> bool:
         return False
     if not raw.get(M.content) and raw[M.attempt] < ATTEMPTS and raw.get(M.stop_requested_at) is None:
         again = {M.status: MessageStatus.PENDING.value, M.attempt: raw[M.attempt] + 1, M.queued_at: now, M.lease: _waiting(now)}
-        return await _call_again(raw, again)
-    return await _end(raw, BROKEN_OFF, now=now)
+        return await _call_again(raw, again, lost=_lost(raw))
+    return await _end(raw, BROKEN_OFF, now=now, lost=_lost(raw))
 
 
-async def _call_again(raw: dict[str, Any], changes: dict[str, Any]) -> bool:
-    changed = await _swap(raw, {"$set": changes})
+def _lost(raw: dict[str, Any]) -> Attempt:
+    """The call that a worker was making when it died."""
+    return completions.lost(
+        organization_id=raw[M.organization_id],
+        conversation_id=raw[M.conversation_id],
+        message_id=raw[M.message_id],
+        attempt=raw[M.attempt],
+        started_at=raw[M.started_at],
+        seen_at=raw[M.updated_at],
+        written=len(raw.get(M.content) or ""),
+    )
+
+
+async def _call_again(raw: dict[str, Any], changes: dict[str, Any], *, lost: Attempt | None = None) -> bool:
+    changed = await _swap(raw, {"$set": changes}, lost=lost)
     if changed is None:
         return False
     failpoint("sweep.released")
@@ -98,7 +115,7 @@ async def _question(answer: MessageRecord) -> MessageRecord | None:
     return None if raw is None else MessageRecord.read(raw)
 
 
-async def _end(raw: dict[str, Any], sentence: str, *, now: datetime) -> bool:
+async def _end(raw: dict[str, Any], sentence: str, *, now: datetime, lost: Attempt | None = None) -> bool:
     stopped = raw.get(M.stop_requested_at) is not None
     changes: dict[str, Any] = {
         M.status: (MessageStatus.CANCELLED if stopped else MessageStatus.INTERRUPTED).value,
@@ -106,7 +123,7 @@ async def _end(raw: dict[str, Any], sentence: str, *, now: datetime) -> bool:
     }
     if not stopped:
         changes[M.error_details] = {"errorCode": "interrupted", "errorMessage": sentence}
-    changed = await _swap(raw, {"$set": {**changes, M.lease: _lease(now)}})
+    changed = await _swap(raw, {"$set": {**changes, M.lease: _lease(now)}}, lost=lost)
     if changed is None:
         return False
     failpoint("sweep.released")
@@ -128,8 +145,10 @@ def _lease(now: datetime) -> dict[str, Any]:
     return {"token": str(uuid.uuid7()), "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}
 
 
-async def _swap(raw: dict[str, Any], update: dict[str, Any]) -> MessageRecord | None:
-    """The change, if nobody else made one since: the lease is still the one that was read."""
+async def _swap(raw: dict[str, Any], update: dict[str, Any], *, lost: Attempt | None = None) -> MessageRecord | None:
+    """The change, if nobody else made one since: the lease is still the one that was read. A call that was lost is kept with it."""
+    if lost is not None:
+        update = {**update, "$push": {M.calls: ledger.as_document(lost)}}
     changed = await mongo.async_collection(Message).find_one_and_update(
         {
             M.organization_id: raw[M.organization_id],
@@ -140,4 +159,8 @@ async def _swap(raw: dict[str, Any], update: dict[str, Any]) -> MessageRecord | 
         update,
         return_document=ReturnDocument.AFTER,
     )
-    return None if changed is None else MessageRecord.read(changed)
+    if changed is None:
+        return None
+    if lost is not None:
+        ledger.record(lost)
+    return MessageRecord.read(changed)

@@ -32,6 +32,7 @@ class Outcome(TextChoices):
     ANSWERED = "answered"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    LOST = "lost"  # its process died: whether it was made, and what it cost, nobody knows
 
 
 @dataclass(frozen=True, slots=True)

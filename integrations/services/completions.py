@@ -68,6 +68,36 @@ def stream(request: CompletionRequest) -> Completion:
     return Completion(request)
 
 
+def lost(
+    *, organization_id: str, conversation_id: str, message_id: str, attempt: int, started_at: datetime, seen_at: datetime, written: int
+) -> Attempt:
+    """What is known of a call whose process died: since when it was under way, until when at least, and how many characters had been
+    written by then. Provider, tokens and cost are unknown."""
+    return Attempt(
+        id=uuid.uuid7(),
+        started_at=started_at,
+        organization_id=organization_id,
+        provider="",
+        model="",
+        outcome=Outcome.LOST,
+        error_code=Code.INCOMPLETE.value,
+        error=f"The process that made this call died. {written:,} characters had been kept.",
+        first_attempt_error="",
+        usage=None,
+        cost=None,
+        finish_reason="",
+        latency_ms=max(round((seen_at - started_at).total_seconds() * 1_000), 0),
+        first_token_ms=None,
+        purpose="answer",
+        attempt=attempt,
+        call=1,
+        conversation_id=conversation_id,
+        message_id=message_id,
+        api_key_name="",
+        variables={},
+    )
+
+
 async def complete(request: CompletionRequest) -> tuple[str, Finished]:
     """The whole text and its Finished: the same text, tokens and cost that `stream` gives. Raises ProviderError."""
     text = ""

@@ -3,8 +3,8 @@
 `record` puts an attempt on this process's list and returns; a thread writes what has gathered, all organizations' in one statement.
 While PostgreSQL is away the attempts stay on the list and are tried again.
 
-What a crash may lose: attempts that ended within the last moments (`GATHER_SECONDS`), or since PostgreSQL went away; and the call
-that was going on, of which nobody knows what it cost. Of the ended ones none that a message tells of is lost for good: the message
+What a crash may lose: attempts that ended within the last moments (`GATHER_SECONDS`), or since PostgreSQL went away; and what the call
+cost that was going on (`Outcome.LOST`). Of the ended ones none that a message tells of is lost for good: the message
 carries its attempts (`Finished.attempts`, `ProviderError.attempts`, `Completion.attempts`) into MongoDB as `as_document` writes them,
 and `restore` writes whatever of them the ledger does not have. An attempt's id and time are fixed when the call begins, so writing
 one twice adds nothing.
