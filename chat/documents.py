@@ -49,6 +49,14 @@ class AccessScope(EmbeddedDocument):
     is_private = BooleanField(db_field="isPrivate", default=True)
 
 
+class Origin(EmbeddedDocument):
+    """What a conversation was started from (S1-11…13)."""
+
+    current_page = StringField(db_field="currentPage")  # a path of this site
+    connected_platforms = ListField(StringField(), db_field="connectedPlatforms")
+    user_intent = StringField(db_field="userIntent")
+
+
 class ConversationStrand(EmbeddedDocument):
     """A way that a conversation took since a question was edited; see `chat/strands.py`."""
 
@@ -71,6 +79,8 @@ class Conversation(TenantDocument):
     title = StringField(required=True)
     subject_employee_ids = ListField(StringField(), db_field="subjectEmployeeIds")
     subject_type = StringField(db_field="subjectType", choices=SubjectType.values, null=True)
+
+    context = EmbeddedDocumentField(Origin)
 
     status = StringField(choices=ConversationStatus.values, required=True)
     is_pinned = BooleanField(db_field="isPinned", default=False)
@@ -158,6 +168,10 @@ class Conversation(TenantDocument):
                 "fields": ["organization_id", "access_scope.allowed_user_ids", "status", "-last_message_at", "-conversation_id"],
                 "partialFilterExpression": {"isPinned": True},
             },
+            # Of all organizations: what is in a state, what nobody has written in for long, and a person's in a state (S1-68…70).
+            {"name": "status_1", "fields": ["status"]},
+            {"name": "lastMessageAt_-1", "fields": ["-last_message_at"]},
+            {"name": "userId_1_status_1_lastMessageAt_-1", "fields": ["user_id", "status", "-last_message_at"]},
             # Conversations shared with a person (S0-30).
             {"name": "accessScope.allowedUserIds_1", "fields": ["access_scope.allowed_user_ids"]},
             # The same start sent twice makes one conversation.
@@ -317,6 +331,8 @@ class Message(TenantDocument):
             },
             # Messages in trouble, newest first (S0-48).
             {"name": "status_1_createdAt_-1", "fields": ["status", "-created_at"]},
+            # What people, models, tools and the system said (S1-73).
+            {"name": "role_1", "fields": ["role"]},
             # A page of history; two messages never share a place.
             {"name": "place", "fields": ["organization_id", "conversation_id", "seq"], "unique": True},
             # A page of a path, the newest answer of a strand.

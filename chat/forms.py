@@ -16,7 +16,7 @@ from rest_framework.exceptions import ParseError
 from chat.choices import Audience, ConsultationType, ConversationStatus, ExportFormat
 from chat.search import QUERY_LIMIT
 from chat.selectors import InboxCursor
-from chat.serializers import ConversationFile
+from chat.serializers import PAGE_PATH, PAGE_PATH_LIMIT, ConversationFile
 from chat.services.attachments import FILES_LIMIT
 from chat.services.conversations import SUBJECT_RULES, TITLE_LIMIT
 from chat.services.errors import TooManyFiles
@@ -148,6 +148,7 @@ class StartForm(AskForm):
     type = forms.ChoiceField(choices=ConsultationType.choices, error_messages={"required": "Choose what the consultation is about."})
     employees = forms.TypedMultipleChoiceField(coerce=str, required=False)
     title = forms.CharField(max_length=TITLE_LIMIT, required=False)
+    opened_from = forms.CharField(required=False)
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -158,6 +159,11 @@ class StartForm(AskForm):
     def chosen(self) -> list[str]:
         """The employees chosen so far, whether or not the form is complete."""
         return list(self["employees"].value() or [])
+
+    def clean_opened_from(self) -> str:
+        """Nobody wrote it, so nobody is told that it is wrong."""
+        path = self.cleaned_data["opened_from"]
+        return path if len(path) <= PAGE_PATH_LIMIT and re.match(PAGE_PATH, path) else ""
 
 
 class FeedbackForm(forms.Form):

@@ -44,6 +44,8 @@ class ConversationRecord:
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
+    opened_from: str | None = None  # the page, as a path
+    intent: str | None = None
     remembers: bool = False  # more than its newest messages: there is a memory
     strands: tuple[Strand, ...] = ()  # besides the first, oldest first; lists of conversations do not read them
     shown: dict[str, int] = field(default_factory=dict)
@@ -73,6 +75,8 @@ class ConversationRecord:
             created_at=raw["createdAt"],
             updated_at=raw["updatedAt"],
             archived_at=raw.get("archivedAt"),
+            opened_from=(raw.get("context") or {}).get("currentPage"),
+            intent=(raw.get("context") or {}).get("userIntent"),
             remembers=bool(raw.get("contextSummary")),
             strands=tuple(sorted(map(Strand.read, raw.get("strands", ())), key=lambda strand: strand.number)),
             shown=raw.get("shown", {}),
@@ -105,6 +109,7 @@ class ConversationRecord:
                 "roles": list(self.allowed_roles),
                 "users": list(self.allowed_user_ids),
             },
+            "context": {"opened_from": self.opened_from, "intent": self.intent},
             "message_count": self.message_count,
             "tokens_used": self.tokens_used,
             "satisfaction_rating": self.satisfaction_rating,

@@ -38,6 +38,9 @@ SEARCH_LIMIT = 200
 READERS_LIMIT = 100
 SHARE_DAYS_LIMIT = 90
 NUMBER_LIMIT = 2**31 - 1
+PAGE_PATH_LIMIT = 200
+PAGE_PATH = r"^/(?!/)[^?#\s\\]*$"
+INTENT_LIMIT = 60
 
 
 # Input -----------------------------------------------------------------------------------------------------------------
@@ -63,6 +66,14 @@ class NewConversation(Strict):
         allow_blank=False,
         help_text="A name of yours for this request: sent again, it gives the same conversation and makes no second one.",
     )
+
+    opened_from = Text(
+        required=False,
+        max_length=PAGE_PATH_LIMIT,
+        validators=[RegexValidator(PAGE_PATH, "A path of this site, without its query.")],
+        help_text="The page that the person came from, as `/o/acme/people/`.",
+    )
+    intent = Text(required=False, max_length=INTENT_LIMIT, help_text="What they want, in a word or two, for statistics; else the type.")
 
 
 class Readers(Strict):
@@ -370,6 +381,11 @@ class ConversationAccessAnswer(serializers.Serializer):
     users = serializers.ListField(child=serializers.UUIDField())
 
 
+class ConversationContextAnswer(serializers.Serializer):
+    opened_from = serializers.CharField(allow_null=True, help_text="The page that it was started from.")
+    intent = serializers.CharField(allow_null=True)
+
+
 class ConversationAnswer(serializers.Serializer):
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=Kind.choices)
@@ -381,6 +397,7 @@ class ConversationAnswer(serializers.Serializer):
     subject_type = serializers.ChoiceField(choices=SubjectType.choices, allow_null=True)
     owner = ConversationOwnerAnswer()
     access = ConversationAccessAnswer()
+    context = ConversationContextAnswer()
     message_count = serializers.IntegerField()
     tokens_used = serializers.IntegerField()
     satisfaction_rating = serializers.FloatField(allow_null=True, help_text="The average of its answers' ratings, 1 to 5.")

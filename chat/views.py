@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -276,6 +276,7 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
             subject_employee_ids=asked["employees"],
             title=asked["title"],
             client_id=asked["client_id"],
+            opened_from=asked["opened_from"],
         )
     except ChatError as error:
         form.add_error(_FIELDS.get(error.field or ""), error.sentence)
@@ -287,11 +288,13 @@ _FIELDS = {"subject_employee_ids": "employees", "title": "title", "text": "text"
 
 
 def _wished(request: HttpRequest) -> dict[str, Any]:
-    """What a link to the form already says: the type, and the people."""
+    """What a link to the form already says: the type, the people, and where it stands."""
+    came = urlsplit(request.headers.get("referer", ""))
     return {
         "type": request.GET.get("type", ""),
         "employees": request.GET.getlist("employee"),
         "client_id": new_client_id(),
+        "opened_from": came.path if came.netloc == request.get_host() else "",
     }
 
 

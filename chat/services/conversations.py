@@ -55,9 +55,12 @@ def start(
     subject_employee_ids: Sequence[object],
     title: str = "",
     client_id: str | None = None,
+    opened_from: str = "",
+    intent: str = "",
     now: datetime | None = None,
 ) -> ConversationRecord:
-    """Starts a consultation of one of S0's eight types about employees whom this member may see.
+    """Starts a consultation of one of S0's eight types about employees whom this member may see. `opened_from`: the page that the person
+    came from, as a path; `intent`: what they want, in a word or two; else it is the type.
 
     The same `client_id` again gives the same conversation. Raises `Forbidden`, `UnknownSubjects`, `WrongSubjects`, `TitleWrong`.
     """
@@ -67,6 +70,7 @@ def start(
     subjects = _subjects(membership, subject_employee_ids, consultation)
     title = checked_title(title) if title.strip() else automatic_title(consultation, [employee.name for employee in subjects])
     raw = new_document(membership, consultation, subjects, title=title, client_id=client_id, now=now)
+    raw[C.context] = {"userIntent": intent or consultation.value} | ({"currentPage": opened_from} if opened_from else {})
     try:
         mongo.collection(Conversation).insert_one(raw)
     except DuplicateKeyError:

@@ -48,11 +48,23 @@ def test_a_consultation_starts_and_has_the_contract_s_shape(cast, olive):
         "subject_type": "single_employee",
         "owner": {"id": str(cast.olive.user.id), "role": "owner"},
         "access": {"private": True, "roles": [], "users": []},
+        "context": {"opened_from": None, "intent": "employee_specific"},
         "message_count": 0,
         "tokens_used": 0,
         "satisfaction_rating": None,
         "archived_at": None,
     }
+
+
+def test_where_it_was_opened_and_what_for_is_kept(cast, olive):
+    started = start(olive, cast, opened_from="/o/acme/people/", intent="prepare_review")
+    assert started["context"] == {"opened_from": "/o/acme/people/", "intent": "prepare_review"}
+
+
+@pytest.mark.parametrize("path", ["https://evil.example/", "//evil.example/", "people", "/a?token=1", "/a b", "/" + "a" * 200])
+def test_only_a_path_of_this_site_is_kept(cast, olive, path):
+    [error] = errors_of(olive.post("conversations", about(cast, "Erik Ek") | {"opened_from": path}), 400)
+    assert error["attr"] == "opened_from"
 
 
 def test_a_title_may_be_given(cast, olive):

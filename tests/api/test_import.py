@@ -135,6 +135,7 @@ def test_what_was_exported_becomes_a_new_conversation_of_the_importer_s(cast, ol
         "subject_type": "single_employee",
         "owner": {"id": str(cast.liam.user.id), "role": "leader"},
         "access": {"private": True, "roles": [], "users": []},
+        "context": {"opened_from": None, "intent": None},
         "message_count": 2,
         "tokens_used": 0,
         "satisfaction_rating": None,

@@ -180,6 +180,22 @@ def test_a_consultation_is_started_with_its_question(olive, cast):
     assert said(cast, conversation) == [("user", QUESTION), ("assistant", "")]
 
 
+@pytest.mark.parametrize(
+    ("referer", "path"), [("http://testserver/o/acme/people/?q=x", "/o/acme/people/"), ("https://elsewhere.example/x", ""), (None, "")]
+)
+def test_the_form_knows_from_which_page_of_ours_it_was_opened(olive, referer, path):
+    page = olive.get("/o/acme/chat/new/", headers={"referer": referer} if referer else {})
+    assert f'name="opened_from" value="{path}"' in page.content.decode()
+
+
+@pytest.mark.parametrize(("sent", "kept"), [("/o/acme/people/", "/o/acme/people/"), ("javascript:alert(1)", None), ("/a" * 200, None)])
+def test_the_page_that_a_consultation_was_started_from_goes_with_it(olive, cast, sent, kept):
+    response = olive.post("/o/acme/chat/new/", wanted(cast, opened_from=sent))
+    with scoping.tenant(cast.acme):
+        conversation = access.conversation_for(cast.olive.membership, response["Location"].split("/")[4])
+    assert conversation.opened_from == kept
+
+
 def test_started_twice_with_the_same_form_it_is_one(olive, cast):
     first, second = (olive.post("/o/acme/chat/new/", wanted(cast)) for _ in range(2))
     assert first["Location"] == second["Location"]
