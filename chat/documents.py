@@ -98,6 +98,7 @@ class Conversation(TenantDocument):
     updated_at = DateTimeField(db_field="updatedAt", required=True)
     archived_at = DateTimeField(db_field="archivedAt", null=True)
     deleted_at = DateTimeField(db_field="deletedAt", null=True)
+    removed_at = DateTimeField(db_field="removedAt", null=True)  # on its way out for good: nobody restores it any more
 
     meta = {
         "collection": "chat_conversations",
@@ -158,6 +159,8 @@ class Conversation(TenantDocument):
                 "fields": ["organization_id", "access_scope.allowed_user_ids", "status", "-last_message_at", "-conversation_id"],
                 "partialFilterExpression": {"isPinned": True},
             },
+            # What was deleted, longest ago first: removed for good after its period.
+            {"name": "deleted", "fields": ["deleted_at", "conversation_id"], "partialFilterExpression": {"status": "deleted"}},
             # Conversations shared with a person (S0-30).
             {"name": "accessScope.allowedUserIds_1", "fields": ["access_scope.allowed_user_ids"]},
             # The same start sent twice makes one conversation.
@@ -486,6 +489,8 @@ class ChatSession(TenantDocument):
             {"name": "expiresAt_1", "fields": ["expires_at"], "expireAfterSeconds": 0},
             # A person's sessions, newest first.
             {"name": "mine", "fields": ["organization_id", "user_id", "-connected_at", "-session_id"]},
+            # The sessions in which a conversation was viewed, when it is removed for good.
+            {"name": "viewed", "fields": ["organization_id", "active_conversations.conversation_id"]},
             # The sweeper's look for sessions whose process is gone.
             {"name": "lost", "fields": ["status", "last_seen_at"]},
         ],

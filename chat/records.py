@@ -44,6 +44,7 @@ class ConversationRecord:
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
+    deleted_at: datetime | None = None
     remembers: bool = False  # more than its newest messages: there is a memory
     strands: tuple[Strand, ...] = ()  # besides the first, oldest first; lists of conversations do not read them
     shown: dict[str, int] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class ConversationRecord:
             created_at=raw["createdAt"],
             updated_at=raw["updatedAt"],
             archived_at=raw.get("archivedAt"),
+            deleted_at=raw.get("deletedAt"),
             remembers=bool(raw.get("contextSummary")),
             strands=tuple(sorted(map(Strand.read, raw.get("strands", ())), key=lambda strand: strand.number)),
             shown=raw.get("shown", {}),
@@ -112,6 +114,7 @@ class ConversationRecord:
             "created_at": as_time(self.created_at),
             "updated_at": as_time(self.updated_at),
             "archived_at": as_time(self.archived_at),
+            "deleted_at": as_time(self.deleted_at),
         }
 
 

@@ -44,7 +44,7 @@ NUMBER_LIMIT = 2**31 - 1
 
 
 class ConversationsQuery(PageQuery):
-    status = Word(required=False, choices=[ConversationStatus.ACTIVE, ConversationStatus.ARCHIVED], default="active")
+    status = Word(required=False, choices=ConversationStatus.choices, default="active", help_text="Deleted ones are your own only.")
     kind = Word(required=False, choices=Kind.choices)
     type = Word(required=False, choices=ConsultationType.choices)
     pinned = Flag(required=False)
@@ -388,6 +388,7 @@ class ConversationAnswer(serializers.Serializer):
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     archived_at = serializers.DateTimeField(allow_null=True)
+    deleted_at = serializers.DateTimeField(allow_null=True, help_text="It is removed for good some days after this moment.")
 
 
 class ListedConversationAnswer(ConversationAnswer):

@@ -381,6 +381,12 @@ FLUSH_SECONDS = (0.03, 0.085)  # deltas leave together, at least and (under load
 EVENTS_KEPT = 2_000  # events a conversation's stream holds for resuming
 SOCKET_FRAME_LIMIT = 64 * 1024  # bytes
 
+# What is kept, and how long (D2): periods may be shortened, never lengthened ------------------------------------------------
+
+DELETED_KEPT_DAYS = checked(env.int, "DELETED_KEPT_DAYS", 30)  # from the deletion of a conversation until it is removed for good
+if not 0 <= DELETED_KEPT_DAYS <= 30:
+    raise ImproperlyConfigured(f"DELETED_KEPT_DAYS is {DELETED_KEPT_DAYS}. It is a number of days from 0 to 30.")
+
 # Watching -------------------------------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()

@@ -86,6 +86,17 @@ def room(conversation_id: str) -> str:
     return f"chat:room:{conversation_id}"
 
 
+def of_conversation(conversation_id: str) -> tuple[str, ...]:
+    """Every key of a conversation that does not name something else, too: those go by themselves within the hour."""
+    return (
+        events(conversation_id),
+        event_number(conversation_id),
+        context(conversation_id),
+        participants(conversation_id),
+        room(conversation_id),
+    )
+
+
 def news_channel(organization_id: str) -> str:
     """Publish/subscribe channel: JSON `[[conversation id, user id or null], …]` whose unread messages changed, for that person or all."""
     return f"chat:news:{organization_id}"

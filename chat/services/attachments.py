@@ -65,6 +65,7 @@ UNSENT_KEPT = timedelta(days=1)
 INSPECTION_SECONDS = 25.0
 AT_ONCE = 2  # inspections of one process; each takes a processor and up to a gigabyte
 WAIT_SECONDS = 10.0  # for one's turn
+BATCH = 100  # files that are removed between two looks
 PART = 256 * 1024  # bytes that are read at once
 THUMBNAIL_TYPE = "image/webp"
 INSPECTION = Path(access.__file__).with_name("inspection.py")  # not imported: what it needs takes long to load
@@ -278,9 +279,10 @@ def remove_unsent(*, now: datetime) -> int:
 
 def remove_all_of(organization_id: str, conversation_id: str) -> None:
     """Removes every file of a conversation that is removed for good. Run again after a crash, it goes on."""
-    files = mongo.collection(Attachment)
-    for raw in files.find({A.organization_id: organization_id, A.conversation_id: conversation_id}, {A.text: 0}):
-        _delete(raw)
+    these = {A.organization_id: organization_id, A.conversation_id: conversation_id}
+    while found := mongo.collection(Attachment).find(these, {A.text: 0}, limit=BATCH).to_list():
+        for raw in found:
+            _delete(raw)
 
 
 def _remove(raw: dict[str, Any]) -> bool:

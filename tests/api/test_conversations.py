@@ -52,6 +52,7 @@ def test_a_consultation_starts_and_has_the_contract_s_shape(cast, olive):
         "tokens_used": 0,
         "satisfaction_rating": None,
         "archived_at": None,
+        "deleted_at": None,
     }
 
 
@@ -208,7 +209,7 @@ def test_conversations_are_filtered(cast):
 
 def test_a_bad_parameter_is_named(olive):
     for name, value in [
-        ("status", "deleted"),
+        ("status", "gone"),
         ("status", '{"$ne": "deleted"}'),
         ("status[$ne]", "deleted"),
         ("kind", "x"),
@@ -280,7 +281,22 @@ def test_a_deleted_conversation_is_gone(cast, olive):
     assert (response.status_code, response.content) == (204, b"")
     for method, address in paths(one.removeprefix("conversations/")):
         body = b'{"text": "hello"}' if address.endswith("messages") and method == "POST" else b"{}"
-        errors_of(olive.send(method, address, body), 404)
+        if not address.endswith("/restore"):
+            errors_of(olive.send(method, address, body), 404)
+
+
+def test_a_deleted_conversation_is_listed_as_such_and_restored(cast, olive):
+    liam = with_key(cast.liam)
+    one = f"conversations/{start(olive, cast)['id']}"
+    olive.patch(one, {"access": {"roles": ["leader"], "users": []}})
+    olive.delete(one)
+    listed = olive.get("conversations?status=deleted").json()["results"][0]  # tests before deleted some, too
+    assert (listed["id"], listed["status"], listed["deleted_at"][-1]) == (one.partition("/")[2], "deleted", "Z")
+    assert liam.get("conversations?status=deleted").json()["results"] == []
+    errors_of(liam.post(f"{one}/restore"), 404)
+    restored = olive.post(f"{one}/restore").json()
+    assert (restored["status"], restored["deleted_at"]) == ("active", None)
+    assert liam.get(one).status_code == 200
 
 
 def test_a_bad_change_is_named_and_changes_nothing(cast, olive):
