@@ -189,6 +189,7 @@ class AiResponseMetadata(EmbeddedDocument):
     confidence_score = FloatField(db_field="confidenceScore", null=True)
     sources = ListField(StringField())
     provider = StringField()
+    generated_at = DateTimeField(db_field="generatedAt", null=True)  # of one that repeats an earlier answer: when that was written
 
 
 class ReferencedEmployee(EmbeddedDocument):

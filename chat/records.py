@@ -196,6 +196,7 @@ class MessageRecord:
     version: str | None = None
     finish_reason: str | None = None
     confidence: float | None = None
+    reused_from: datetime | None = None  # when the earlier answer was written that this one repeats
     sources: tuple[str, ...] = ()
     attachments: tuple[AttachmentRecord, ...] = ()
     structured_data: dict[str, Any] | None = None
@@ -242,6 +243,7 @@ class MessageRecord:
             version=raw.get("version"),
             finish_reason=raw.get("finishReason"),
             confidence=metadata.get("confidenceScore"),
+            reused_from=metadata.get("generatedAt"),
             sources=tuple(metadata.get("sources", ())),
             attachments=tuple(AttachmentRecord.read(attached) for attached in raw.get("attachments", ())),
             structured_data=raw.get("structuredData"),
@@ -292,6 +294,7 @@ class MessageRecord:
             "usage": usage,
             "finish_reason": self.finish_reason,
             "confidence": self.confidence,
+            "reused_from": as_time(self.reused_from),
             "sources": list(self.sources),
             "structured_data": self._structure_as_json(),
             "referenced_employees": [

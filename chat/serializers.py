@@ -457,6 +457,7 @@ class MessageAnswer(serializers.Serializer):
     usage = UsageAnswer(allow_null=True)
     finish_reason = serializers.CharField(allow_null=True)
     confidence = serializers.FloatField(allow_null=True)
+    reused_from = serializers.DateTimeField(allow_null=True, help_text="When the earlier answer was written that this one repeats.")
     sources = serializers.ListField(child=serializers.CharField())
     structured_data = StructureAnswer(allow_null=True, help_text="The analysis beside an answer; it follows the text a moment later.")
     referenced_employees = ReferencedEmployeeAnswer(many=True, help_text="Whom of those discussed the answer names.")

@@ -344,6 +344,7 @@ OPENAI_FALLBACK_MODEL = env.str("OPENAI_FALLBACK_MODEL", "")  # asked when OPENA
 AI_TITLES = checked(env.bool, "AI_TITLES", True)  # a consultation without a title gets one from its first exchange: a call more
 AI_ANALYSES = checked(env.bool, "AI_ANALYSES", True)  # figures, recommendations and next questions beside each answer: a call more
 AI_MEMORY = checked(env.bool, "AI_MEMORY", True)  # what was said long ago is summarized: a call more every few turns of a long conversation
+AI_ANSWER_CACHE = checked(env.bool, "AI_ANSWER_CACHE", True)  # who asks the same of the same within an hour is given the same answer
 OFFLINE_WORDS_PER_SECOND = checked(env.float, "OFFLINE_WORDS_PER_SECOND", 80.0)  # 0: all at once
 PROVIDER_CONNECT_TIMEOUT = checked(env.float, "PROVIDER_CONNECT_TIMEOUT", 5.0)  # seconds, as are the next three
 PROVIDER_FIRST_BYTE_TIMEOUT = checked(env.float, "PROVIDER_FIRST_BYTE_TIMEOUT", 60.0)

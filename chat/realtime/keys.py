@@ -4,6 +4,7 @@ EVENTS_TTL = 3_600  # seconds without an event until a conversation's stream is 
 STOPS_TTL = 60
 CALLS_TTL = 60
 READING_TTL = 3_600  # seconds in which a person who reads another's conversation is recorded once
+AI_CACHE_TTL = 3_600  # seconds for which an answer may be given again
 CONTEXT_TTL = 1_800  # seconds without an answer until what was read for a conversation is read anew
 SESSION_TTL = 86_400
 PRESENCE_TTL = 300  # refreshed by the process that holds the tab, as are those who view a conversation
@@ -53,6 +54,11 @@ def reading(conversation_id: str, *, user_id: str) -> str:
 def context(conversation_id: str) -> str:
     """String: what a conversation's last answers rested on, as JSON (S0-108); see `chat.realtime.facts`. CONTEXT_TTL."""
     return f"chat:context:{conversation_id}"
+
+
+def ai_cache(organization_id: str, *, bridge: str, version: str, digest: str) -> str:
+    """String: an answer to be given again, as JSON (S0-98, D5); see `chat.services.earlier`. AI_CACHE_TTL."""
+    return f"chat:ai-cache:{organization_id}:{bridge}:{version}:{digest}"
 
 
 def limit(user_id: str, window: str) -> str:

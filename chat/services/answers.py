@@ -33,8 +33,9 @@ from chat.documents import Message
 from chat.realtime import calls, keys, stream
 from chat.realtime.calls import Call
 from chat.records import MessageRecord
-from chat.services import analyses, contexts, memories, titles, totals
+from chat.services import analyses, contexts, earlier, memories, titles, totals
 from chat.services.contexts import AnswerContext
+from chat.services.earlier import Earlier
 from config import loop, mongo, redis
 from config.failpoints import failpoint
 from integrations.providers.base import Attempt, Code, Finished, ProviderError
@@ -77,6 +78,7 @@ class Writing:
         "out",
         "pieces",
         "record",
+        "reused",
         "sending",
         "sent",
         "started",
@@ -89,6 +91,7 @@ class Writing:
     def __init__(self, record: MessageRecord, token: str) -> None:
         self.record = record
         self.token = token
+        self.reused: Earlier | None = None  # the earlier answer that is given again
         self.pieces: list[str] = []
         self.length = 0  # code points received
         self.fresh: list[str] = []  # pieces that are not out yet
@@ -381,25 +384,31 @@ async def _produce(call: Call) -> None:
 async def produce(call: Call) -> None:
     """Writes the answer if it is pending; returns when it has ended, or at once where there is nothing to do.
 
-    The context is read while the lease is being claimed; nothing is asked of a provider before the claim stands.
+    The context is read, and an earlier answer looked for, while the lease is being claimed; nothing is asked of a provider before the
+    claim stands.
     """
     box = outbox()
     failpoint("answer.received")
     async with loop.gate():
         context = asyncio.create_task(contexts.for_answer(call))
+        before = asyncio.create_task(earlier.find(call))
         try:
             writing = await _claim(call)
         except BaseException:
             context.cancel()
+            before.cancel()
             raise
         if writing is None:
             context.cancel()
+            before.cancel()
             return
         failpoint("answer.claimed")
         if not _is_believable(call, writing.record):
             context.cancel()
-            context = asyncio.create_task(contexts.for_answer(replace(call, rights=None)))
-    writing.task = asyncio.create_task(_write(box, writing, context))
+            before.cancel()
+            call = replace(call, rights=None)
+            context, before = asyncio.create_task(contexts.for_answer(call)), asyncio.create_task(earlier.find(call))
+    writing.task = asyncio.create_task(_write(box, writing, context, before))
     box.enter(writing)
     try:
         await _finish(box, writing, await _ended(writing, context))
@@ -409,8 +418,14 @@ async def produce(call: Call) -> None:
         box.leave(writing)
     if writing.announced and writing.last is not None and writing.last.status == MessageStatus.SENT:
         await contexts.keep(call, context.result())
-        for afterwards in (titles.give, analyses.give, memories.keep):
-            await afterwards(call, context.result(), writing.last)
+        if writing.reused is not None:
+            await earlier.note_hit(writing.reused)
+        else:
+            await earlier.keep(call, context.result(), writing.last, writing.task.result())
+        await titles.give(call, context.result(), writing.last)
+        if writing.reused is None or not await analyses.repeat(writing.last, of=writing.reused.message_id):
+            await analyses.give(call, context.result(), writing.last)
+        await memories.keep(call, context.result(), writing.last)
 
 
 async def drain() -> None:
@@ -467,12 +482,18 @@ async def _claim(call: Call) -> Writing | None:
     return writing
 
 
-async def _write(box: Outbox, writing: Writing, context: "asyncio.Task[AnswerContext]") -> Finished:
-    """Reads the provider's text into the buffer."""
+async def _write(box: Outbox, writing: Writing, context: "asyncio.Task[AnswerContext]", before: "asyncio.Task[Earlier | None]") -> Finished:
+    """Reads the provider's text into the buffer, or an earlier answer to the very same prompt."""
     if writing.record.stop_requested_at is not None:
         context.cancel()
         raise asyncio.CancelledError
     request = prompts.request(writing.record, await context)
+    same = await before
+    if same is not None and same.is_for(request):
+        writing.reused = same
+        writing.add(same.text)
+        box.hurry(writing)
+        return same.as_finished()
     finished: Finished | None = None
     async for piece in completions.stream(request):
         if isinstance(piece, Finished):
@@ -534,6 +555,7 @@ def _success(writing: Writing, finished: Finished, context: AnswerContext) -> di
         "confidenceScore": finished.confidence,
         "sources": list(finished.sources) or [f"employee:{subject.id}" for subject in context.subjects],
         "provider": finished.provider,
+        "generatedAt": writing.reused and writing.reused.generated_at,
     }
     return {
         M.status: MessageStatus.SENT.value,

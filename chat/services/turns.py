@@ -204,6 +204,7 @@ def as_accepted(answer: MessageRecord) -> MessageRecord:
         version=None,
         finish_reason=None,
         confidence=None,
+        reused_from=None,
         sources=(),
         structured_data=None,
         referenced_employees=(),
@@ -546,7 +547,7 @@ async def _announce(conversation: ConversationRecord, message: MessageRecord, an
     drafts = [events.message(message.as_json())]
     call = None
     if answer is not None:
-        call = Call.to(answer, conversation, unheard_of=again)
+        call = Call.to(answer, conversation, question=message, unheard_of=again)
         if not again:
             drafts.append(events.message(answer.as_json()))
     await stream.announce(drafts, call=call)
