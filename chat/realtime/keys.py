@@ -4,6 +4,7 @@ EVENTS_TTL = 3_600  # seconds without an event until a conversation's stream is 
 STOPS_TTL = 60
 CALLS_TTL = 60
 READING_TTL = 3_600  # seconds in which a person who reads another's conversation is recorded once
+AI_QUEUE_TTL = 900
 AI_CACHE_TTL = 3_600  # seconds for which an answer may be given again
 CONTEXT_TTL = 1_800  # seconds without an answer until what was read for a conversation is read anew
 SESSION_TTL = 86_400
@@ -54,6 +55,11 @@ def reading(conversation_id: str, *, user_id: str) -> str:
 def context(conversation_id: str) -> str:
     """String: what a conversation's last answers rested on, as JSON (S0-108); see `chat.realtime.facts`. CONTEXT_TTL."""
     return f"chat:context:{conversation_id}"
+
+
+def ai_queue(conversation_id: str, message_id: str) -> str:
+    """Hash: how far an answer is (S0-107): status, queuedAt, processingStartedAt, completedAt, retryCount, error. AI_QUEUE_TTL."""
+    return f"chat:ai-queue:{conversation_id}:{message_id}"
 
 
 def ai_cache(organization_id: str, *, bridge: str, version: str, digest: str) -> str:

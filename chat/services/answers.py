@@ -17,7 +17,7 @@ import time
 import weakref
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import uuid_utils.compat as uuid
@@ -30,7 +30,7 @@ from pymongo import ReturnDocument, UpdateOne
 from chat import events, prompts
 from chat.choices import MessageStatus
 from chat.documents import Message
-from chat.realtime import calls, keys, stream
+from chat.realtime import calls, keys, progress, stream
 from chat.realtime.calls import Call
 from chat.records import MessageRecord
 from chat.services import analyses, contexts, earlier, memories, titles, totals
@@ -171,11 +171,13 @@ class Outbox:
         self._keeper: asyncio.Task | None = None
         self._keeping: asyncio.Task | None = None
         self._stops_at = 0.0
+        self._begun: list[tuple[Writing, datetime]] = []  # of which nobody was told yet that they are being written
         self.producing: set[asyncio.Task] = set()  # calls that were taken, until their answer has ended
         self.draining = asyncio.Event()
 
     def enter(self, writing: Writing) -> None:
         self.writings[writing.record.id] = writing
+        self._begun.append((writing, timezone.now()))
         self._entered += 1
         writing.number = self._entered
         if self._task is None or self._task.done():
@@ -244,7 +246,7 @@ class Outbox:
         for writing, _ in out:
             writing.sending = True
         try:
-            placed = await stream.publish(redis.async_client(), drafts)
+            placed = await stream.publish(redis.async_client(), drafts, ended=[writing.last for writing in ended if writing.last])
         except redis.AWAY as error:
             log.warning("Redis is away, %d events wait: %s", len(drafts), error)
             for writing, text in out:
@@ -272,12 +274,18 @@ class Outbox:
                 self.hurry(writing)
 
     async def _read_stops(self) -> None:
-        """Stops what somebody wants stopped. The durable wish is read with the checkpoints, too."""
+        """Stops what somebody wants stopped, and says in the same round trip what was begun. The durable wish to stop is read with the
+        checkpoints, too."""
         if time.monotonic() < self._stops_at:
             return
         self._stops_at = time.monotonic() + STOPS_SECONDS
+        begun, self._begun = [one for one in self._begun if not one[0].closing], []
         try:
-            stops: Any = await redis.async_client().smembers(keys.STOPS)
+            async with redis.async_client().pipeline(transaction=False) as pipeline:
+                pipeline.smembers(keys.STOPS)
+                for writing, since in begun:
+                    progress.process(pipeline, writing.record, now=since)
+                stops: Any = (await pipeline.execute())[0]
         except redis.AWAY:
             return
         for writing in self.writings.values() if stops else ():
