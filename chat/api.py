@@ -83,7 +83,9 @@ class Conversations(Endpoint):
     )
     def get(self, call: Call) -> Any:
         asked = dict(call.query)
-        found = selectors.inbox(call.membership, cursor=_place(asked.pop("cursor", None)), **asked)
+        subject = asked.pop("about", None) or asked.pop("subject", None)
+        when = {"since": asked.pop("after", None), "until": asked.pop("before", None)}
+        found = selectors.inbox(call.membership, cursor=_place(asked.pop("cursor", None)), subject=subject, **when, **asked)
         unread = selectors.unread(call.membership, found.results)
         results = [conversation.as_json() | {"unread": unread[conversation.id]} for conversation in found.results]
         return page(call.request, results, name=LIST, next=_spelled(found.next), previous=_spelled(found.previous))

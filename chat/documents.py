@@ -78,6 +78,7 @@ class Conversation(TenantDocument):
     message_count = IntField(db_field="messageCount", default=0)
 
     strands = EmbeddedDocumentListField(ConversationStrand)
+    edit_count = IntField(db_field="editCount")  # strands that were begun, or are about to be
     shown = MapField(IntField())  # by person, the strand that they looked at last
 
     context_summary = StringField(db_field="contextSummary", null=True)
@@ -544,6 +545,8 @@ class Attachment(TenantDocument):
             {"name": "attachmentId_1", "fields": ["attachment_id"], "unique": True},
             # All of a conversation, when it is removed for good.
             {"name": "organizationId_1_conversationId_1", "fields": ["organization_id", "conversation_id"]},
+            # What an organization's files take up together: it is limited.
+            {"name": "stored", "fields": ["organization_id", "file_size"]},
             # What a person has uploaded and not sent: it is limited.
             {
                 "name": "waiting",

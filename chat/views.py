@@ -514,6 +514,7 @@ def _blank(role: MessageRole) -> dict[str, Any]:
         "error": None,
         "usage": None,
         "model": None,
+        "reused_from": None,
         "attachments": [],
         "feedback": None,
         "structured_data": None,

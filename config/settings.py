@@ -13,6 +13,8 @@ from environs import Env, EnvError
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
+from config.logs import mask_tokens
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env()
@@ -227,6 +229,7 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = False
 MFA_REQUIRED_OF_STAFF = checked(env.bool, "MFA_REQUIRED_OF_STAFF", not DEBUG)
 USERSESSIONS_TRACK_ACTIVITY = False
+USERSESSIONS_ADAPTER = "tenants.adapters.UserSessionsAdapter"
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = int(timedelta(days=14).total_seconds())
 SESSION_COOKIE_HTTPONLY = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
@@ -384,6 +387,7 @@ SOCKET_FRAME_LIMIT = 64 * 1024  # bytes
 
 # What is kept, and how long (D2): periods may be shortened, never lengthened ------------------------------------------------
 
+ATTACHMENTS_LIMIT_MIB = checked(env.int, "ATTACHMENTS_LIMIT_MIB", 10_240)  # files of one organization; 0: as many as there is room for
 DELETED_KEPT_DAYS = checked(env.int, "DELETED_KEPT_DAYS", 30)  # from the deletion of a conversation until it is removed for good
 if not 0 <= DELETED_KEPT_DAYS <= 30:
     raise ImproperlyConfigured(f"DELETED_KEPT_DAYS is {DELETED_KEPT_DAYS}. It is a number of days from 0 to 30.")
@@ -403,6 +407,7 @@ _BEFORE_RENDERING: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
     structlog.processors.format_exc_info,
+    mask_tokens,
 ]
 structlog.configure(
     processors=[structlog.stdlib.filter_by_level, *_BEFORE_RENDERING, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -137,13 +137,15 @@ async def _take(
     roles.require(membership, "chat:message:send")
     text = _checked(text)
     now = now or timezone.now()
-    left = None
+    left, reserved = None, False
     try:
         if conversation.status != ConversationStatus.ACTIVE:
             raise errors.ConversationClosed
-        if edited is not None and len(conversation.strands) >= strands.MOST:
-            raise errors.TooManyStrands(limit=strands.MOST)
         left = await limits.take(user_id=str(membership.user_id), role=membership.role)
+        if edited is not None:
+            reserved = await strands_service.reserve(conversation)
+            if not reserved:
+                raise errors.TooManyStrands(limit=strands.MOST)
     except (errors.LimitReached, errors.ConversationClosed, errors.TooManyStrands):
         if await _sent_before(membership, conversation, client_id) is None:
             raise
@@ -160,6 +162,8 @@ async def _take(
     answer = _answer(question, now=now) if conversation.kind == Kind.ASSISTANT else None
     created = await _insert(conversation, question, answer)
     if not created:
+        if reserved:
+            await strands_service.give_back(conversation)
         before = await _sent_before(membership, conversation, client_id)
         same = (M.content, M.attachments, M.edits)
         if before is None or any(before.get(name) != question.get(name) for name in same):

@@ -1,6 +1,7 @@
 """Conversations: start, list, read, rename, pin, archive, restore, delete."""
 
 import uuid
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -204,6 +205,15 @@ def test_conversations_are_filtered(cast):
     assert found(q="(.*)") == {"Only one (.*)"}
     assert found(q=".") == {"Only one (.*)"}
     assert found(subject=str(cast.employees["Dina Dahl"].id)) == {"Two of them"}
+    assert found(about=str(cast.employees["Dina Dahl"].id)) == {"Two of them"}
+    assert found(about=str(cast.strangers["Hank Scorpio"].id)) == set()
+    assert found(about=str(cast.employees["Dina Dahl"].id), pinned="false") == set()
+    last = one["last_message_at"]
+    assert found(after=last) & {one["title"]} == {one["title"]}
+    assert found(before=last) & {one["title"]} == set()
+    day, tomorrow = datetime.fromisoformat(last).date(), datetime.fromisoformat(last).date() + timedelta(days=1)
+    assert found(after=day, before=tomorrow) == mine
+    assert found(after=tomorrow) == found(before=day) == set()
     assert one["title"] in mine
 
 
@@ -221,6 +231,12 @@ def test_a_bad_parameter_is_named(olive):
         ("cursor", '{"$gt": ""}'),
         ("cursor", "x" * 2_000),
         ("subject", "[]"),
+        ("about", "Erik"),
+        ("after", "yesterday"),
+        ("after", "2026-01-31T09:41:00"),
+        ("before", "2026-02-30"),
+        ("before", "9999-12-31T23:59:59-23:59"),
+        ("before", '{"$gt": ""}'),
         ("format", "xml"),
         ("page", "2"),
     ]:
@@ -297,6 +313,7 @@ def test_a_deleted_conversation_is_listed_as_such_and_restored(cast, olive):
     restored = olive.post(f"{one}/restore").json()
     assert (restored["status"], restored["deleted_at"]) == ("active", None)
     assert liam.get(one).status_code == 200
+    olive.delete(one)
 
 
 def test_a_bad_change_is_named_and_changes_nothing(cast, olive):
