@@ -20,12 +20,11 @@ def _running_site(_mongo_migrated, upstream, tmp_path_factory):
             yield site
 
 
-async def looks_right(page, name):
+async def looks_right(page):
     for scheme in ("light", "dark"):
         for width in (360, 1280):
             await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             await page.set_viewport_size({"width": width, "height": 800})
-            await page.screenshot(path=f"/tmp/keeping-{name}-{scheme}-{width}.png")
             await fits_and_is_accessible(page, width)
 
 
@@ -38,7 +37,7 @@ async def test_a_deleted_consultation_is_restored_from_its_own_list(page, world)
     await page.get_by_label("Status").select_option("deleted")
     row = page.locator("[data-conversations]").get_by_text("goes for good on")
     await expect(row).to_be_visible()
-    await looks_right(page, "deleted")
+    await looks_right(page)
     await page.get_by_role("button", name="Restore “Erik Ek”").click()
     await page.wait_for_url(world.conversation)
 
@@ -59,7 +58,7 @@ async def test_the_same_question_of_the_same_says_that_it_was_answered_before_an
         await expect(answer(page)).to_contain_text("Erik is calm.")
         await expect(answer(page)).to_contain_text("From an earlier answer, 1 minute before")
         await page.reload()
-    await looks_right(page, "earlier")
+    await looks_right(page)
     await page.get_by_role("button", name="Write anew").click()
     await expect(answer(page)).to_contain_text("Erik is busy.")
     await expect(answer(page)).not_to_contain_text("From an earlier answer")
@@ -71,7 +70,7 @@ async def test_another_browser_is_signed_out_from_the_list_of_them_and_notices_a
     await sign_in(other, world.site, "olive@acme.example")
     await other.goto(world.conversation)
     await page.goto(f"{world.site.url}/accounts/sessions/")
-    await looks_right(page, "sign-ins")
+    await looks_right(page)
     await page.get_by_role("button", name="Sign out Firefox on Linux").click()
     await expect(page.get_by_text("Signed out there.")).to_be_visible()
     await expect(page.get_by_text("Firefox on Linux")).to_have_count(0)
