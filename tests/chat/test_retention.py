@@ -180,7 +180,7 @@ def test_a_deleted_one_is_its_owners_to_see_and_to_restore_until_it_begins_to_go
     assert access.conversation_for(cast.liam.membership, made.id).id == made.id
 
 
-def test_one_that_is_restored_while_the_clock_looks_stays_and_one_that_began_to_go_is_not_restored(cast):
+def test_one_that_is_restored_while_the_clock_looks_stays_and_one_that_began_to_go_is_not_restored(cast, monkeypatch):
     olive, made = cast.olive.membership, start(cast)
     deleted(cast, made, ago=31 * DAY)
     (found,) = retention.overdue(now=timezone.now())
@@ -190,9 +190,13 @@ def test_one_that_is_restored_while_the_clock_looks_stays_and_one_that_began_to_
 
     deleted(cast, made, ago=31 * DAY)
     at_the_door = access.restorable_conversation_for(olive, made.id)
+
+    def comes_too_late(point):
+        with pytest.raises(people.NotFound):
+            conversations.restore(olive, at_the_door)
+
+    monkeypatch.setattr(retention, "failpoint", comes_too_late)
     assert retention.remove_overdue(now=timezone.now()) == 1
-    with pytest.raises(people.NotFound):
-        conversations.restore(olive, at_the_door)
 
 
 def test_a_shorter_period_is_kept(cast, settings):

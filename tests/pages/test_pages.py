@@ -320,7 +320,7 @@ def test_a_deleted_one_is_in_its_own_list_and_restored_from_there(olive, consult
     assert consultation.id not in said
     listed = olive.get("/o/acme/chat/?status=deleted").content.decode()
     assert f'action="{address(consultation, "restore/")}"' in listed
-    assert "goes for good on" in listed
+    assert "Goes for good on" in listed
     assert olive.post(address(consultation, "restore/"), follow=True).status_code == 200
 
 
