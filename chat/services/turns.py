@@ -141,12 +141,15 @@ async def _take(
     try:
         if conversation.status != ConversationStatus.ACTIVE:
             raise errors.ConversationClosed
-        left = await limits.take(user_id=str(membership.user_id), role=membership.role)
         if edited is not None:
             reserved = await strands_service.reserve(conversation)
             if not reserved:
                 raise errors.TooManyStrands(limit=strands.MOST)
+        left = await limits.take(user_id=str(membership.user_id), role=membership.role)
     except (errors.LimitReached, errors.ConversationClosed, errors.TooManyStrands):
+        if reserved:
+            await strands_service.give_back(conversation)
+            reserved = False
         if await _sent_before(membership, conversation, client_id) is None:
             raise
     failpoint("turn.limited")
