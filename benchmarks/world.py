@@ -198,7 +198,8 @@ def _environment(folder: Path) -> dict[str, str]:
         "READY_FILE": str(folder / "worker-ready"),
         "ROLE_LIMITS": "false",
         "OFFLINE_WORDS_PER_SECOND": "0",
-        **dict.fromkeys(("AI_TITLES", "AI_ANALYSES", "AI_MEMORY"), "false"),  # as the peers are measured: without what is not the answer
+        # As the peers are measured: without what is not the answer, and each of them written.
+        **dict.fromkeys(("AI_TITLES", "AI_ANALYSES", "AI_MEMORY", "AI_ANSWER_CACHE"), "false"),
     }
 
 

@@ -93,6 +93,15 @@ def conversation_for(membership: Membership, conversation_id: object) -> Convers
     return conversation
 
 
+def restorable_conversation_for(membership: Membership, conversation_id: object) -> ConversationRecord:
+    """The conversation if this member may read it, and one of their own also when it was deleted and not yet removed for good."""
+    wanted = {**_conversation_filter(membership, conversation_id), C.status: {"$exists": True}, C.removed_at: None}
+    conversation = _admit(membership, mongo.collection(Conversation).find_one(wanted))
+    if conversation.user_id != str(membership.user_id):
+        return conversation_for(membership, conversation_id)
+    return conversation
+
+
 async def aconversation_for(membership: Membership, conversation_id: object) -> ConversationRecord:
     await roles.refresh()
     found = mongo.async_collection(Conversation).find_one(_conversation_filter(membership, conversation_id))

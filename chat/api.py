@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat as uuid
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
@@ -82,7 +83,9 @@ class Conversations(Endpoint):
     )
     def get(self, call: Call) -> Any:
         asked = dict(call.query)
-        found = selectors.inbox(call.membership, cursor=_place(asked.pop("cursor", None)), **asked)
+        subject = asked.pop("about", None) or asked.pop("subject", None)
+        when = {"since": asked.pop("after", None), "until": asked.pop("before", None)}
+        found = selectors.inbox(call.membership, cursor=_place(asked.pop("cursor", None)), subject=subject, **when, **asked)
         unread = selectors.unread(call.membership, found.results)
         results = [conversation.as_json() | {"unread": unread[conversation.id]} for conversation in found.results]
         return page(call.request, results, name=LIST, next=_spelled(found.next), previous=_spelled(found.previous))
@@ -122,7 +125,7 @@ class Conversation(Endpoint):
         return conversation.as_json()
 
     @operation(
-        summary="Delete a conversation; it is removed for good after 30 days",
+        summary=f"Delete a conversation; it can be restored until it is removed for good, after {settings.DELETED_KEPT_DAYS} days",
         answer=None,
         status_code=204,
         tags=["conversations"],
@@ -146,9 +149,9 @@ class Archive(Endpoint):
 
 
 class Restore(Endpoint):
-    @operation(summary="Take a conversation out of the archive", answer=ConversationAnswer, tags=["conversations"])
+    @operation(summary="Take a conversation out of the archive, or back once deleted", answer=ConversationAnswer, tags=["conversations"])
     def post(self, call: Call, conversation_id: UUID) -> Any:
-        conversation = access.conversation_for(call.membership, conversation_id)
+        conversation = access.restorable_conversation_for(call.membership, conversation_id)
         return conversations.restore(call.membership, conversation).as_json()
 
 

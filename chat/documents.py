@@ -88,6 +88,7 @@ class Conversation(TenantDocument):
     message_count = IntField(db_field="messageCount", default=0)
 
     strands = EmbeddedDocumentListField(ConversationStrand)
+    edit_count = IntField(db_field="editCount")  # strands that were begun, or are about to be
     shown = MapField(IntField())  # by person, the strand that they looked at last
 
     context_summary = StringField(db_field="contextSummary", null=True)
@@ -108,6 +109,7 @@ class Conversation(TenantDocument):
     updated_at = DateTimeField(db_field="updatedAt", required=True)
     archived_at = DateTimeField(db_field="archivedAt", null=True)
     deleted_at = DateTimeField(db_field="deletedAt", null=True)
+    removed_at = DateTimeField(db_field="removedAt", null=True)  # on its way out for good: nobody restores it any more
 
     meta = {
         "collection": "chat_conversations",
@@ -172,6 +174,8 @@ class Conversation(TenantDocument):
             {"name": "status_1", "fields": ["status"]},
             {"name": "lastMessageAt_-1", "fields": ["-last_message_at"]},
             {"name": "userId_1_status_1_lastMessageAt_-1", "fields": ["user_id", "status", "-last_message_at"]},
+            # What was deleted, longest ago first: removed for good after its period.
+            {"name": "deleted", "fields": ["deleted_at", "conversation_id"], "partialFilterExpression": {"status": "deleted"}},
             # Conversations shared with a person (S0-30).
             {"name": "accessScope.allowedUserIds_1", "fields": ["access_scope.allowed_user_ids"]},
             # The same start sent twice makes one conversation.
@@ -200,6 +204,7 @@ class AiResponseMetadata(EmbeddedDocument):
     confidence_score = FloatField(db_field="confidenceScore", null=True)
     sources = ListField(StringField())
     provider = StringField()
+    generated_at = DateTimeField(db_field="generatedAt", null=True)  # of one that repeats an earlier answer: when that was written
 
 
 class ReferencedEmployee(EmbeddedDocument):
@@ -502,6 +507,8 @@ class ChatSession(TenantDocument):
             {"name": "expiresAt_1", "fields": ["expires_at"], "expireAfterSeconds": 0},
             # A person's sessions, newest first.
             {"name": "mine", "fields": ["organization_id", "user_id", "-connected_at", "-session_id"]},
+            # The sessions in which a conversation was viewed, when it is removed for good.
+            {"name": "viewed", "fields": ["organization_id", "active_conversations.conversation_id"]},
             # The sweeper's look for sessions whose process is gone.
             {"name": "lost", "fields": ["status", "last_seen_at"]},
         ],
@@ -554,6 +561,8 @@ class Attachment(TenantDocument):
             {"name": "attachmentId_1", "fields": ["attachment_id"], "unique": True},
             # All of a conversation, when it is removed for good.
             {"name": "organizationId_1_conversationId_1", "fields": ["organization_id", "conversation_id"]},
+            # What an organization's files take up together: it is limited.
+            {"name": "stored", "fields": ["organization_id", "file_size"]},
             # What a person has uploaded and not sent: it is limited.
             {
                 "name": "waiting",

@@ -256,10 +256,7 @@ class FilterForm(forms.Form):
 
     q = forms.CharField(max_length=200, required=False)
     status = forms.ChoiceField(
-        choices=[
-            (ConversationStatus.ACTIVE.value, ConversationStatus.ACTIVE.label),
-            (ConversationStatus.ARCHIVED.value, ConversationStatus.ARCHIVED.label),
-        ],
+        choices=ConversationStatus.choices,
         required=False,
     )
     type = forms.ChoiceField(choices=[("", "Every type"), *ConsultationType.choices], required=False)

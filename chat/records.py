@@ -46,6 +46,7 @@ class ConversationRecord:
     archived_at: datetime | None
     opened_from: str | None = None  # the page, as a path
     intent: str | None = None
+    deleted_at: datetime | None = None
     remembers: bool = False  # more than its newest messages: there is a memory
     strands: tuple[Strand, ...] = ()  # besides the first, oldest first; lists of conversations do not read them
     shown: dict[str, int] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class ConversationRecord:
             archived_at=raw.get("archivedAt"),
             opened_from=(raw.get("context") or {}).get("currentPage"),
             intent=(raw.get("context") or {}).get("userIntent"),
+            deleted_at=raw.get("deletedAt"),
             remembers=bool(raw.get("contextSummary")),
             strands=tuple(sorted(map(Strand.read, raw.get("strands", ())), key=lambda strand: strand.number)),
             shown=raw.get("shown", {}),
@@ -117,6 +119,7 @@ class ConversationRecord:
             "created_at": as_time(self.created_at),
             "updated_at": as_time(self.updated_at),
             "archived_at": as_time(self.archived_at),
+            "deleted_at": as_time(self.deleted_at),
         }
 
 
@@ -198,6 +201,7 @@ class MessageRecord:
     version: str | None = None
     finish_reason: str | None = None
     confidence: float | None = None
+    reused_from: datetime | None = None  # when the earlier answer was written that this one repeats
     sources: tuple[str, ...] = ()
     attachments: tuple[AttachmentRecord, ...] = ()
     structured_data: dict[str, Any] | None = None
@@ -244,6 +248,7 @@ class MessageRecord:
             version=raw.get("version"),
             finish_reason=raw.get("finishReason"),
             confidence=metadata.get("confidenceScore"),
+            reused_from=metadata.get("generatedAt"),
             sources=tuple(metadata.get("sources", ())),
             attachments=tuple(AttachmentRecord.read(attached) for attached in raw.get("attachments", ())),
             structured_data=raw.get("structuredData"),
@@ -294,6 +299,7 @@ class MessageRecord:
             "usage": usage,
             "finish_reason": self.finish_reason,
             "confidence": self.confidence,
+            "reused_from": as_time(self.reused_from),
             "sources": list(self.sources),
             "structured_data": self._structure_as_json(),
             "referenced_employees": [

@@ -69,11 +69,13 @@ def inbox(
     cursor: InboxCursor | None = None,
     limit: int = PAGE,
 ) -> ConversationPage:
-    """What this member may read, latest first. `q` finds words of titles; `about`: one of these employees; the last message came from
-    `since` on and before `until`. Causes one query."""
+    """What this member may read, latest first; of what is deleted, their own. `q` finds words of titles; `about`: one of these employees;
+    the last message came from `since` on and before `until`. Causes one query."""
     roles.require(membership, "chat:conversation:read")
     limit = max(1, min(limit, MOST))
     wanted: dict[str, Any] = {C.organization_id: str(membership.organization_id), C.status: str(status)}
+    if status == ConversationStatus.DELETED:
+        wanted |= {C.user_id: str(membership.user_id), C.removed_at: None}
     if kind:
         wanted[C.kind] = str(kind)
     if type:

@@ -1,6 +1,6 @@
 """What conversations and messages take and give. The answers' serializers only document: `chat.records` makes the dicts."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +22,7 @@ from chat.choices import (
     SessionStatus,
     SubjectType,
 )
+from chat.days import start_of
 from chat.search import QUERY_LIMIT
 from chat.services.attachments import FILE_LIMIT, FILES_LIMIT, TYPES
 from chat.services.errors import TextTooLong
@@ -46,13 +47,40 @@ INTENT_LIMIT = 60
 # Input -----------------------------------------------------------------------------------------------------------------
 
 
+@extend_schema_field({"type": "string", "example": "2026-01-31"})
+class DayOrTime(serializers.Field):
+    """A day, which begins at midnight UTC, or a time that says its zone."""
+
+    default_error_messages = {"invalid": "Send a day such as 2026-01-31, or a time with its zone such as 2026-01-31T09:41:00Z."}
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            if len(value) == len("2026-01-31"):
+                return start_of(date.fromisoformat(value))
+            found = datetime.fromisoformat(value)
+            if found.tzinfo is not None:
+                return found.astimezone(UTC)
+        except (TypeError, ValueError, OverflowError):
+            pass
+        self.fail("invalid")
+        raise AssertionError  # `fail` raises
+
+
 class ConversationsQuery(PageQuery):
-    status = Word(required=False, choices=[ConversationStatus.ACTIVE, ConversationStatus.ARCHIVED], default="active")
+    status = Word(required=False, choices=ConversationStatus.choices, default="active", help_text="Deleted ones are your own only.")
     kind = Word(required=False, choices=Kind.choices)
     type = Word(required=False, choices=ConsultationType.choices)
     pinned = Flag(required=False)
-    subject = Id(required=False, help_text="Conversations about this employee.")
+    subject = Id(required=False, help_text="The same as `about`.")
+    about = Id(required=False, help_text="Conversations about this employee.")
+    after = DayOrTime(required=False, help_text="The last message came then or later: a day in UTC, or a time with its zone.")
+    before = DayOrTime(required=False, help_text="The last message came before this day in UTC, or time.")
     q = Text(required=False, allow_blank=True, max_length=SEARCH_LIMIT, help_text="Part of the title.")
+
+    def validate(self, attrs: dict) -> dict:
+        if "subject" in attrs and "about" in attrs:
+            raise serializers.ValidationError({"subject": "Give `about` alone; `subject` is the same."})
+        return attrs
 
 
 class NewConversation(Strict):
@@ -405,6 +433,7 @@ class ConversationAnswer(serializers.Serializer):
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     archived_at = serializers.DateTimeField(allow_null=True)
+    deleted_at = serializers.DateTimeField(allow_null=True, help_text="It is removed for good some days after this moment.")
 
 
 class ListedConversationAnswer(ConversationAnswer):
@@ -473,6 +502,7 @@ class MessageAnswer(serializers.Serializer):
     usage = UsageAnswer(allow_null=True)
     finish_reason = serializers.CharField(allow_null=True)
     confidence = serializers.FloatField(allow_null=True)
+    reused_from = serializers.DateTimeField(allow_null=True, help_text="When the earlier answer was written that this one repeats.")
     sources = serializers.ListField(child=serializers.CharField())
     structured_data = StructureAnswer(allow_null=True, help_text="The analysis beside an answer; it follows the text a moment later.")
     referenced_employees = ReferencedEmployeeAnswer(many=True, help_text="Whom of those discussed the answer names.")

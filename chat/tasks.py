@@ -10,7 +10,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.utils import timezone
 
-from chat.services import answers, attachments, reconciliation, sessions, sweeper
+from chat.services import answers, attachments, reconciliation, retention, sessions, sweeper
 from config import loop, mongo
 from integrations.providers import prices
 
@@ -43,6 +43,12 @@ def restore_ledger() -> None:
 def remove_unsent_files() -> None:
     """Every hour."""
     attachments.remove_unsent(now=timezone.now())
+
+
+@shared_task(name="chat.remove_deleted", ignore_result=True)
+def remove_deleted() -> None:
+    """Every hour. What a killed run left is found again by the next one."""
+    retention.remove_overdue(now=timezone.now())
 
 
 @worker_ready.connect

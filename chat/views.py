@@ -172,7 +172,11 @@ def _list(request: HttpRequest, membership: Membership, *, open_id: str = "") ->
         next_url = f"{reverse('chat:inbox', args=[membership.organization.slug])}?{urlencode(query)}"
     return {
         "conversations": [
-            {**row, "group": group_of(record.last_message_at, pinned=record.pinned, now=now)}
+            {
+                **row,
+                "group": group_of(record.last_message_at, pinned=record.pinned, now=now),
+                "goes_at": record.deleted_at and record.deleted_at + timedelta(days=settings.DELETED_KEPT_DAYS),
+            }
             for record, row in zip(shown, _with_unread(membership, shown, open_id=open_id), strict=True)
         ],
         "filters": filters,
@@ -513,6 +517,7 @@ def _blank(role: MessageRole) -> dict[str, Any]:
         "error": None,
         "usage": None,
         "model": None,
+        "reused_from": None,
         "attachments": [],
         "feedback": None,
         "structured_data": None,
@@ -759,7 +764,7 @@ def archive(request: HttpRequest, membership: Membership, *, conversation: UUID)
 @require_POST
 @member_page
 def restore(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
-    return _change(request, membership, conversation, conversations.restore)
+    return _change(request, membership, conversation, conversations.restore, door=access.restorable_conversation_for)
 
 
 @member_page
@@ -794,7 +799,7 @@ def _readers_page(
 @member_page
 def delete(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
     conversations.delete(membership, access.conversation_for(membership, conversation))
-    messages.success(request, "Deleted.")
+    messages.success(request, f"Deleted. For {settings.DELETED_KEPT_DAYS} days you can restore it, under “Deleted” in the list.")
     return redirect("chat:inbox", membership.organization.slug)
 
 
@@ -805,9 +810,10 @@ def _change(
     act: Callable[..., Any],
     *,
     done: str = "",
+    door: Callable[..., ConversationRecord] = access.conversation_for,
     **arguments: Any,
 ) -> HttpResponse:
-    found = access.conversation_for(membership, conversation)
+    found = door(membership, conversation)
     try:
         act(membership, found, **arguments)
     except StoreAway:

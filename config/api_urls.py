@@ -9,6 +9,8 @@ from tenants import api as tenants
 app_name = "api"
 urlpatterns = [
     path("me", tenants.Me.as_view(), name="me"),
+    path("me/sign-ins", tenants.SignIns.as_view(), name="sign-ins"),
+    path("me/sign-ins/<int:sign_in_id>", tenants.SignIn.as_view(), name="sign-in"),
     path("employees", tenants.Employees.as_view(), name="employees"),
     path("employees/<uuid:employee_id>", tenants.Employee.as_view(), name="employee"),
     path("branches", tenants.Branches.as_view(), name="branches"),

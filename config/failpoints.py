@@ -29,6 +29,10 @@ DECLARED = {
     "edit.recorded": "the new strand is known, nobody was told of its question",
     "regenerate.kept": "the earlier text is kept as a version, the answer still has it",
     "regenerate.recorded": "the answer is pending again, nobody was told",
+    "removal.marked": "a deleted conversation can no longer be restored, nothing of it is gone",
+    "removal.files_gone": "its files are gone, its messages are there",
+    "removal.messages_gone": "its messages and their revisions are gone, the rest is there",
+    "removal.rest_gone": "nothing but the conversation itself is there",
     "feedback.recorded": "the feedback is durable, not in the conversation's average, nobody was told",
 }
 

@@ -43,6 +43,13 @@ SCHEDULE: tuple[Scheduled, ...] = (
         expires=3600,
     ),
     Scheduled(
+        name="remove deleted conversations",
+        task="chat.remove_deleted",
+        when=crontab(minute="20"),
+        sentence="Every hour at :20, conversations that were deleted longer ago than their period are removed for good, with all of them.",
+        expires=3600,
+    ),
+    Scheduled(
         name="maintain partitions",
         task="integrations.maintain_partitions",
         when=crontab(minute="30", hour="1"),

@@ -13,6 +13,8 @@ from environs import Env, EnvError
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
+from config.logs import mask_tokens
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env()
@@ -227,6 +229,7 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = False
 MFA_REQUIRED_OF_STAFF = checked(env.bool, "MFA_REQUIRED_OF_STAFF", not DEBUG)
 USERSESSIONS_TRACK_ACTIVITY = False
+USERSESSIONS_ADAPTER = "tenants.adapters.UserSessionsAdapter"
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = int(timedelta(days=14).total_seconds())
 SESSION_COOKIE_HTTPONLY = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
@@ -344,6 +347,7 @@ OPENAI_FALLBACK_MODEL = env.str("OPENAI_FALLBACK_MODEL", "")  # asked when OPENA
 AI_TITLES = checked(env.bool, "AI_TITLES", True)  # a consultation without a title gets one from its first exchange: a call more
 AI_ANALYSES = checked(env.bool, "AI_ANALYSES", True)  # figures, recommendations and next questions beside each answer: a call more
 AI_MEMORY = checked(env.bool, "AI_MEMORY", True)  # what was said long ago is summarized: a call more every few turns of a long conversation
+AI_ANSWER_CACHE = checked(env.bool, "AI_ANSWER_CACHE", True)  # who asks the same of the same within an hour is given the same answer
 OFFLINE_WORDS_PER_SECOND = checked(env.float, "OFFLINE_WORDS_PER_SECOND", 80.0)  # 0: all at once
 PROVIDER_CONNECT_TIMEOUT = checked(env.float, "PROVIDER_CONNECT_TIMEOUT", 5.0)  # seconds, as are the next three
 PROVIDER_FIRST_BYTE_TIMEOUT = checked(env.float, "PROVIDER_FIRST_BYTE_TIMEOUT", 60.0)
@@ -381,6 +385,13 @@ FLUSH_SECONDS = (0.03, 0.085)  # deltas leave together, at least and (under load
 EVENTS_KEPT = 2_000  # events a conversation's stream holds for resuming
 SOCKET_FRAME_LIMIT = 64 * 1024  # bytes
 
+# What is kept, and how long (D2): periods may be shortened, never lengthened ------------------------------------------------
+
+ATTACHMENTS_LIMIT_MIB = checked(env.int, "ATTACHMENTS_LIMIT_MIB", 10_240)  # files of one organization; 0: as many as there is room for
+DELETED_KEPT_DAYS = checked(env.int, "DELETED_KEPT_DAYS", 30)  # from the deletion of a conversation until it is removed for good
+if not 0 <= DELETED_KEPT_DAYS <= 30:
+    raise ImproperlyConfigured(f"DELETED_KEPT_DAYS is {DELETED_KEPT_DAYS}. It is a number of days from 0 to 30.")
+
 # Watching -------------------------------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()
@@ -396,6 +407,7 @@ _BEFORE_RENDERING: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
     structlog.processors.format_exc_info,
+    mask_tokens,
 ]
 structlog.configure(
     processors=[structlog.stdlib.filter_by_level, *_BEFORE_RENDERING, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from config import health
 from config.api_docs import DocsView, SchemaView
+from tenants import views as tenants
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -14,6 +15,7 @@ urlpatterns = [
     # What browsers ask for where a page names no icon: the API's answers, the administration.
     path("favicon.ico", RedirectView.as_view(url=lazy(static, str)("tenants/favicon.ico")), name="favicon"),
     path("admin/", admin.site.urls),
+    path("accounts/sessions/<int:sign_in>/end/", tenants.end_sign_in, name="end_sign_in"),
     path("accounts/", include("allauth.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/docs/", DocsView.as_view(), name="api-docs"),

@@ -1,14 +1,19 @@
 """How sign-in behaves where allauth leaves a choice."""
 
 import base64
+from collections.abc import Iterable
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.models import UserSession
 from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.http import HttpRequest
+
+from tenants.signals import announce_access_changed
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -16,6 +21,15 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+
+class UserSessionsAdapter(DefaultUserSessionsAdapter):
+    def end_sessions(self, sessions: Iterable[UserSession]) -> None:
+        """Signs these browsers out; open sockets have to notice."""
+        ended = list(sessions)
+        super().end_sessions(ended)
+        for user_id in {session.user_id for session in ended}:
+            announce_access_changed(user_id=user_id)
 
 
 class MFAAdapter(DefaultMFAAdapter):

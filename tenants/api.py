@@ -18,8 +18,9 @@ from tenants.serializers import (
     EmployeesQuery,
     MeAnswer,
     NewEmployee,
+    SignInAnswer,
 )
-from tenants.services import employees
+from tenants.services import accounts, employees
 
 
 class Me(Endpoint):
@@ -30,6 +31,33 @@ class Me(Endpoint):
         with_key = getattr(call.request.auth, "membership", None) is not None
         found = [call.membership] if with_key else access.memberships_of(call.request.user)
         return selectors.me(cast(User, call.request.user), call.membership, all_memberships=list(found))
+
+
+class SignIns(Endpoint):
+    permission_classes = [IsAuthenticated]
+
+    @operation(summary="The browsers that I am signed in with, latest first", answer=page_of(SignInAnswer), tags=["people"])
+    def get(self, call: Call) -> Any:
+        here = None if call.request.auth else call.request.session.session_key
+        found = [
+            {
+                "id": one.pk,
+                "user_agent": one.user_agent,
+                "ip_address": one.ip,
+                "signed_in_at": one.created_at,
+                "this_one": one.session_key == here,
+            }
+            for one in accounts.sign_ins(cast(User, call.request.user))
+        ]
+        return page(call.request, found, name="sign-ins")
+
+
+class SignIn(Endpoint):
+    permission_classes = [IsAuthenticated]
+
+    @operation(summary="Sign one of my browsers out; its sockets close", answer=None, status_code=204, tags=["people"])
+    def delete(self, call: Call, sign_in_id: int) -> Any:
+        accounts.end_sign_in(cast(User, call.request.user), sign_in_id=sign_in_id)
 
 
 class Employees(Endpoint):

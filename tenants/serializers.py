@@ -182,6 +182,14 @@ class MeAnswer(serializers.Serializer):
     memberships = MembershipAnswer(many=True, help_text="All of them; with an API key, the key's own.")
 
 
+class SignInAnswer(serializers.Serializer):
+    id = serializers.IntegerField()
+    user_agent = serializers.CharField()
+    ip_address = serializers.IPAddressField()
+    signed_in_at = serializers.DateTimeField()
+    this_one = serializers.BooleanField(help_text="Whether this request comes from it.")
+
+
 class CompatibilityAnswer(serializers.Serializer):
     job_role = serializers.DecimalField(max_digits=5, decimal_places=2, allow_null=True)
     department = serializers.DecimalField(max_digits=5, decimal_places=2, allow_null=True)

@@ -18,6 +18,7 @@ from tenants.database.base import DatabaseWrapper
 from tests import services as plugin
 from tests import tenancy
 from tests.cast import restore_permissions
+from tests.plans import plans
 
 # Files of tests that take longest come first among the last, so that all test processes end at about the same time.
 LONGEST = ("test_stores_away", "test_kills", "test_two_of_each", "test_promises")
@@ -142,6 +143,13 @@ def _every_command_names_its_organization():
     tenancy.watcher.take()
     yield
     assert tenancy.watcher.take() == []
+
+
+@pytest.fixture(autouse=True)
+def _every_query_uses_an_index():
+    """Fails the test whose query reads a whole collection (tests/plans.py)."""
+    yield
+    assert plans.take() == []
 
 
 def pytest_sessionfinish(session) -> None:

@@ -1,6 +1,8 @@
-"""Every command that this test process sends to MongoDB is looked at: on tenants' collections it must name one organization.
+"""Every command that this test process sends to MongoDB is looked at: on tenants' collections it must name one organization, and what the
+app asks must use an index.
 
-Registered with PyMongo before Django makes its client, so this file knows nothing of ours; `tests.tenancy` says what to look for.
+Registered with PyMongo before Django makes its client, so this file knows nothing of ours; `tests.tenancy` and `tests.plans` say what to
+look for.
 """
 
 from collections.abc import Callable
@@ -15,6 +17,7 @@ class Watcher(monitoring.CommandListener):
 
     def __init__(self) -> None:
         self.check: Callable[[str, str, dict[str, Any]], str | None] | None = None
+        self.note: Callable[[str, str, dict[str, Any]], None] | None = None
         self._found: list[str] = []
         self.looked_at = 0
 
@@ -22,6 +25,8 @@ class Watcher(monitoring.CommandListener):
         if self.check is None:
             return
         try:
+            if self.note is not None:
+                self.note(event.database_name, event.command_name, event.command)
             sentence = self.check(event.database_name, event.command_name, event.command)
         except Exception as error:  # a check that cannot look is a failure too
             sentence = f"The check of {event.command_name} broke: {error!r}"

@@ -20,6 +20,7 @@ ALLOWED_ACROSS = {
     "whose shared copy does this link open?": "asked by a random token before anybody's organization is known; reads one copy",
     "the ledger of all organizations is compared with their answers": "reads the calls of answers; each names its organization",
     "what nobody sent within a day is removed, of every organization": "reads where it is kept; each is removed by its organization",
+    "what was deleted longer ago than its period, of every organization": "reads where it is kept; each is removed by its organization",
     "what the validator of an older version refuses is taken away, of everybody": "a migration is undone for the whole collection",
 }
 

@@ -4,6 +4,7 @@ A call carries what is needed to read the answer's context while its lease is st
 in MongoDB decides who writes, and whether anybody still has to.
 """
 
+import hashlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,9 +41,13 @@ class Call:
     path: Path = ()  # on which the answer stands
     unheard_of: bool = False
     remembers: bool = False  # the conversation has a memory, to be read beside its history
+    asked: str = ""  # by which an earlier answer to the same question is found; empty where it is to be written
 
     @classmethod
-    def to(cls, answer: MessageRecord, conversation: ConversationRecord, *, unheard_of: bool = False) -> "Call":
+    def to(
+        cls, answer: MessageRecord, conversation: ConversationRecord, *, question: MessageRecord | None = None, unheard_of: bool = False
+    ) -> "Call":
+        """`question` where it was asked just now: then an earlier answer may do."""
         return cls(
             organization_id=answer.organization_id,
             conversation_id=answer.conversation_id,
@@ -58,7 +63,13 @@ class Call:
             path=conversation.path(answer.strand),
             unheard_of=unheard_of,
             remembers=conversation.remembers,
+            asked="" if question is None or question.attachments else asked(question),
         )
+
+
+def asked(question: MessageRecord) -> str:
+    """A question's text, as `Call.asked` names it."""
+    return hashlib.sha256(question.text.encode()).hexdigest()
 
 
 def rights_of(answer: MessageRecord) -> tuple[str, str | None, str | None]:

@@ -4,6 +4,8 @@ EVENTS_TTL = 3_600  # seconds without an event until a conversation's stream is 
 STOPS_TTL = 60
 CALLS_TTL = 60
 READING_TTL = 3_600  # seconds in which a person who reads another's conversation is recorded once
+AI_QUEUE_TTL = 900
+AI_CACHE_TTL = 3_600  # seconds for which an answer may be given again
 CONTEXT_TTL = 1_800  # seconds without an answer until what was read for a conversation is read anew
 SESSION_TTL = 86_400
 PRESENCE_TTL = 300  # refreshed by the process that holds the tab, as are those who view a conversation
@@ -55,6 +57,16 @@ def context(conversation_id: str) -> str:
     return f"chat:context:{conversation_id}"
 
 
+def ai_queue(conversation_id: str, message_id: str) -> str:
+    """Hash: how far an answer is (S0-107): status, queuedAt, processingStartedAt, completedAt, retryCount, error. AI_QUEUE_TTL."""
+    return f"chat:ai-queue:{conversation_id}:{message_id}"
+
+
+def ai_cache(organization_id: str, *, bridge: str, version: str, digest: str) -> str:
+    """String: an answer to be given again, as JSON (S0-98, D5); see `chat.services.earlier`. AI_CACHE_TTL."""
+    return f"chat:ai-cache:{organization_id}:{bridge}:{version}:{digest}"
+
+
 def limit(user_id: str, window: str) -> str:
     """String: messages a person sent in this window (S0-99…101). TTL: the window."""
     return f"chat:ratelimit:{user_id}:{window}"
@@ -84,6 +96,17 @@ def participants(conversation_id: str) -> str:
 def room(conversation_id: str) -> str:
     """Set: ids of the sockets that joined a conversation (S0-106). VIEWERS_TTL; gone when empty."""
     return f"chat:room:{conversation_id}"
+
+
+def of_conversation(conversation_id: str) -> tuple[str, ...]:
+    """Every key of a conversation that does not name something else, too: those go by themselves within the hour."""
+    return (
+        events(conversation_id),
+        event_number(conversation_id),
+        context(conversation_id),
+        participants(conversation_id),
+        room(conversation_id),
+    )
 
 
 def news_channel(organization_id: str) -> str:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from chat import events
-from chat.realtime import calls, keys
+from chat.realtime import calls, keys, progress
 from chat.realtime.calls import Call
+from chat.records import MessageRecord
 from config import redis
 
 AT_ONCE = 50  # events a script appends: Redis does nothing else meanwhile
@@ -86,20 +88,23 @@ class Placed:
     fresh: bool
 
 
-async def publish(client: Redis, drafts: Sequence[events.Draft], *, call: Call | None = None) -> list[Placed]:
-    """Appends the events in one round trip, in order, and calls a worker to the pending answer `call` in the same one.
+async def publish(
+    client: Redis, drafts: Sequence[events.Draft], *, call: Call | None = None, ended: Sequence[MessageRecord] = ()
+) -> list[Placed]:
+    """Appends the events in one round trip, in order, and calls a worker to the pending answer `call` in the same one, in which it is
+    also said that these answers have ended.
 
     Raises `redis.AWAY` errors; then any of them may be out or not.
     """
     try:
-        answers = await _append(client, drafts, call)
+        answers = await _append(client, drafts, call, ended)
     except NoScriptError:  # a server that has not seen the script yet, or was emptied: then none of the events was appended
         await client.script_load(_APPEND)
-        answers = await _append(client, drafts, call)
+        answers = await _append(client, drafts, call, ended)
     return [Placed(n=n, fresh=bool(fresh)) for n, fresh in answers]
 
 
-async def _append(client: Redis, drafts: Sequence[events.Draft], call: Call | None) -> list:
+async def _append(client: Redis, drafts: Sequence[events.Draft], call: Call | None, ended: Sequence[MessageRecord]) -> list:
     pipeline = client.pipeline(transaction=False)
     for start in range(0, len(drafts), AT_ONCE):
         some = drafts[start : start + AT_ONCE]
@@ -110,15 +115,18 @@ async def _append(client: Redis, drafts: Sequence[events.Draft], call: Call | No
         pipeline.execute_command("EVALSHA", _APPEND_SHA, len(where), *where, *what)
     if call is not None:
         calls.push(pipeline, call)
+        progress.queue(pipeline, conversation_id=call.conversation_id, message_id=call.message_id, attempt=call.attempt, now=timezone.now())
+    for answer in ended:
+        progress.end(pipeline, answer, now=timezone.now())
     answers = await pipeline.execute()
     return [placed for answer in answers[: -(-len(drafts) // AT_ONCE)] for placed in answer]
 
 
-async def announce(drafts: Sequence[events.Draft], *, call: Call | None = None) -> bool:
+async def announce(drafts: Sequence[events.Draft], *, call: Call | None = None, ended: Sequence[MessageRecord] = ()) -> bool:
     """Publishes what is already saved. Where Redis is away the events are given up: readers reset when it returns, and the
     sweeper calls again."""
     try:
-        await publish(redis.async_client(), drafts, call=call)
+        await publish(redis.async_client(), drafts, call=call, ended=ended)
     except redis.AWAY:
         return False
     return True

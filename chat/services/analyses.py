@@ -52,6 +52,25 @@ async def give(call: Call, context: AnswerContext, answer: MessageRecord) -> Non
     await memories.note(call, context, analysis)
 
 
+async def repeat(answer: MessageRecord, *, of: str) -> bool:
+    """Puts the analysis beside an answer that stands beside the earlier one (its id) whose words it repeats; False where that has none.
+    Raises `mongo.AWAY` errors."""
+    messages = mongo.async_collection(Message)
+    of_both = {M.organization_id: answer.organization_id, M.content: answer.text}
+    earlier = await messages.find_one({**of_both, M.message_id: of, M.structured_data: {"$ne": None}})
+    if earlier is None:
+        return False
+    same = {name: earlier[name] for name in (M.structured_data, M.follow_ups, M.referenced_employees) if name in earlier}
+    raw = await messages.find_one_and_update(
+        {**of_both, M.message_id: answer.id, M.attempt: answer.attempt, M.status: MessageStatus.SENT.value},
+        {"$set": {**same, M.updated_at: timezone.now()}},
+        return_document=ReturnDocument.AFTER,
+    )
+    if raw is not None:
+        await stream.announce([events.message(MessageRecord.read(raw).as_json())])
+    return True
+
+
 def references(text: str, context: AnswerContext) -> list[dict[str, str]]:
     """The subjects whom an answer names (S0-37)."""
     people = [(subject.id, subject.name) for subject in context.subjects]

@@ -17,7 +17,7 @@ import time
 import weakref
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import uuid_utils.compat as uuid
@@ -30,11 +30,12 @@ from pymongo import ReturnDocument, UpdateOne
 from chat import events, prompts
 from chat.choices import MessageStatus
 from chat.documents import Message
-from chat.realtime import calls, keys, stream
+from chat.realtime import calls, keys, progress, stream
 from chat.realtime.calls import Call
 from chat.records import MessageRecord
-from chat.services import analyses, contexts, memories, titles, totals
+from chat.services import analyses, contexts, earlier, memories, titles, totals
 from chat.services.contexts import AnswerContext
+from chat.services.earlier import Earlier
 from config import loop, mongo, redis
 from config.failpoints import failpoint
 from integrations.providers.base import Attempt, Code, Finished, ProviderError
@@ -77,6 +78,7 @@ class Writing:
         "out",
         "pieces",
         "record",
+        "reused",
         "sending",
         "sent",
         "started",
@@ -89,6 +91,7 @@ class Writing:
     def __init__(self, record: MessageRecord, token: str) -> None:
         self.record = record
         self.token = token
+        self.reused: Earlier | None = None  # the earlier answer that is given again
         self.pieces: list[str] = []
         self.length = 0  # code points received
         self.fresh: list[str] = []  # pieces that are not out yet
@@ -168,11 +171,13 @@ class Outbox:
         self._keeper: asyncio.Task | None = None
         self._keeping: asyncio.Task | None = None
         self._stops_at = 0.0
+        self._begun: list[tuple[Writing, datetime]] = []  # of which nobody was told yet that they are being written
         self.producing: set[asyncio.Task] = set()  # calls that were taken, until their answer has ended
         self.draining = asyncio.Event()
 
     def enter(self, writing: Writing) -> None:
         self.writings[writing.record.id] = writing
+        self._begun.append((writing, timezone.now()))
         self._entered += 1
         writing.number = self._entered
         if self._task is None or self._task.done():
@@ -241,7 +246,7 @@ class Outbox:
         for writing, _ in out:
             writing.sending = True
         try:
-            placed = await stream.publish(redis.async_client(), drafts)
+            placed = await stream.publish(redis.async_client(), drafts, ended=[writing.last for writing in ended if writing.last])
         except redis.AWAY as error:
             log.warning("Redis is away, %d events wait: %s", len(drafts), error)
             for writing, text in out:
@@ -269,12 +274,18 @@ class Outbox:
                 self.hurry(writing)
 
     async def _read_stops(self) -> None:
-        """Stops what somebody wants stopped. The durable wish is read with the checkpoints, too."""
+        """Stops what somebody wants stopped, and says in the same round trip what was begun. The durable wish to stop is read with the
+        checkpoints, too."""
         if time.monotonic() < self._stops_at:
             return
         self._stops_at = time.monotonic() + STOPS_SECONDS
+        begun, self._begun = [one for one in self._begun if not one[0].closing], []
         try:
-            stops: Any = await redis.async_client().smembers(keys.STOPS)
+            async with redis.async_client().pipeline(transaction=False) as pipeline:
+                pipeline.smembers(keys.STOPS)
+                for writing, since in begun:
+                    progress.process(pipeline, writing.record, now=since)
+                stops: Any = (await pipeline.execute())[0]
         except redis.AWAY:
             return
         for writing in self.writings.values() if stops else ():
@@ -381,25 +392,31 @@ async def _produce(call: Call) -> None:
 async def produce(call: Call) -> None:
     """Writes the answer if it is pending; returns when it has ended, or at once where there is nothing to do.
 
-    The context is read while the lease is being claimed; nothing is asked of a provider before the claim stands.
+    The context is read, and an earlier answer looked for, while the lease is being claimed; nothing is asked of a provider before the
+    claim stands.
     """
     box = outbox()
     failpoint("answer.received")
     async with loop.gate():
         context = asyncio.create_task(contexts.for_answer(call))
+        before = asyncio.create_task(earlier.find(call))
         try:
             writing = await _claim(call)
         except BaseException:
             context.cancel()
+            before.cancel()
             raise
         if writing is None:
             context.cancel()
+            before.cancel()
             return
         failpoint("answer.claimed")
         if not _is_believable(call, writing.record):
             context.cancel()
-            context = asyncio.create_task(contexts.for_answer(replace(call, rights=None)))
-    writing.task = asyncio.create_task(_write(box, writing, context))
+            before.cancel()
+            call = replace(call, rights=None)
+            context, before = asyncio.create_task(contexts.for_answer(call)), asyncio.create_task(earlier.find(call))
+    writing.task = asyncio.create_task(_write(box, writing, context, before))
     box.enter(writing)
     try:
         await _finish(box, writing, await _ended(writing, context))
@@ -409,8 +426,14 @@ async def produce(call: Call) -> None:
         box.leave(writing)
     if writing.announced and writing.last is not None and writing.last.status == MessageStatus.SENT:
         await contexts.keep(call, context.result())
-        for afterwards in (titles.give, analyses.give, memories.keep):
-            await afterwards(call, context.result(), writing.last)
+        if writing.reused is not None:
+            await earlier.note_hit(writing.reused)
+        else:
+            await earlier.keep(call, context.result(), writing.last, writing.task.result())
+        await titles.give(call, context.result(), writing.last)
+        if writing.reused is None or not await analyses.repeat(writing.last, of=writing.reused.message_id):
+            await analyses.give(call, context.result(), writing.last)
+        await memories.keep(call, context.result(), writing.last)
 
 
 async def drain() -> None:
@@ -467,12 +490,18 @@ async def _claim(call: Call) -> Writing | None:
     return writing
 
 
-async def _write(box: Outbox, writing: Writing, context: "asyncio.Task[AnswerContext]") -> Finished:
-    """Reads the provider's text into the buffer."""
+async def _write(box: Outbox, writing: Writing, context: "asyncio.Task[AnswerContext]", before: "asyncio.Task[Earlier | None]") -> Finished:
+    """Reads the provider's text into the buffer, or an earlier answer to the very same prompt."""
     if writing.record.stop_requested_at is not None:
         context.cancel()
         raise asyncio.CancelledError
     request = prompts.request(writing.record, await context)
+    same = await before
+    if same is not None and same.is_for(request):
+        writing.reused = same
+        writing.add(same.text)
+        box.hurry(writing)
+        return same.as_finished()
     finished: Finished | None = None
     async for piece in completions.stream(request):
         if isinstance(piece, Finished):
@@ -534,6 +563,7 @@ def _success(writing: Writing, finished: Finished, context: AnswerContext) -> di
         "confidenceScore": finished.confidence,
         "sources": list(finished.sources) or [f"employee:{subject.id}" for subject in context.subjects],
         "provider": finished.provider,
+        "generatedAt": writing.reused and writing.reused.generated_at,
     }
     return {
         M.status: MessageStatus.SENT.value,

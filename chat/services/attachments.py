@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import uuid_utils.compat as uuid
+from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.utils import timezone
@@ -65,6 +66,7 @@ UNSENT_KEPT = timedelta(days=1)
 INSPECTION_SECONDS = 25.0
 AT_ONCE = 2  # inspections of one process; each takes a processor and up to a gigabyte
 WAIT_SECONDS = 10.0  # for one's turn
+BATCH = 100  # files that are removed between two looks
 PART = 256 * 1024  # bytes that are read at once
 THUMBNAIL_TYPE = "image/webp"
 INSPECTION = Path(access.__file__).with_name("inspection.py")  # not imported: what it needs takes long to load
@@ -87,7 +89,7 @@ def upload(
     """Keeps a file for a question that this person has yet to send. The conversation came through the door; `size` is in bytes.
 
     The same `client_id` again, in this conversation, gives the same file. Takes a second or so. Raises `Forbidden`,
-    `ConversationClosed`, `FileTooLarge`, `FileRefused`, `TooManyWaiting`, `Busy`.
+    `ConversationClosed`, `FileTooLarge`, `FileRefused`, `TooManyWaiting`, `StorageFull`, `Busy`.
     """
     roles.require(membership, "chat:file:upload")
     if conversation.status != ConversationStatus.ACTIVE:
@@ -103,6 +105,9 @@ def upload(
         return AttachmentRecord.read(before)
     if mongo.collection(Attachment).count_documents({**own, A.is_sent: False}) >= WAITING_LIMIT:
         raise errors.TooManyWaiting(limit=WAITING_LIMIT)
+    room = settings.ATTACHMENTS_LIMIT_MIB * 1024**2
+    if room and size + _stored(conversation.organization_id) > room:
+        raise errors.StorageFull(limit=settings.ATTACHMENTS_LIMIT_MIB)
     with tempfile.TemporaryDirectory(prefix="parley-file-") as folder:
         found = _inspected(Path(folder), file, type)
         kept = Path(folder) / ("clean" if found["width"] else "file")
@@ -130,6 +135,16 @@ def upload(
         if raw[A.thumbnail_as]:
             default_storage.save(raw[A.thumbnail_as], ContentFile((Path(folder) / "thumbnail").read_bytes()))
     return AttachmentRecord.read(raw)
+
+
+def _stored(organization_id: str) -> int:
+    """Bytes of all files of an organization, read off an index. Of several that come at once, each sees those that were kept before."""
+    summed: list[dict[str, Any]] = [
+        {"$match": {A.organization_id: organization_id}},
+        {"$group": {"_id": None, "bytes": {"$sum": f"${A.file_size}"}}},
+    ]
+    found = mongo.collection(Attachment).aggregate(summed, hint="stored").to_list()
+    return found[0]["bytes"] if found else 0
 
 
 def checked_name(name: str) -> str:
@@ -278,9 +293,10 @@ def remove_unsent(*, now: datetime) -> int:
 
 def remove_all_of(organization_id: str, conversation_id: str) -> None:
     """Removes every file of a conversation that is removed for good. Run again after a crash, it goes on."""
-    files = mongo.collection(Attachment)
-    for raw in files.find({A.organization_id: organization_id, A.conversation_id: conversation_id}, {A.text: 0}):
-        _delete(raw)
+    these = {A.organization_id: organization_id, A.conversation_id: conversation_id}
+    while found := mongo.collection(Attachment).find(these, {A.text: 0}, limit=BATCH).to_list():
+        for raw in found:
+            _delete(raw)
 
 
 def _remove(raw: dict[str, Any]) -> bool:

@@ -25,6 +25,7 @@ from tenants.models import Employee, Membership
 C = mongo.names(Conversation)
 
 TITLE_LIMIT = 200
+NOT_DELETED = {C.status: {"$ne": ConversationStatus.DELETED.value}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,9 @@ def archive(membership: Membership, conversation: ConversationRecord) -> Convers
 
 
 def restore(membership: Membership, conversation: ConversationRecord) -> ConversationRecord:
-    return _change(membership, conversation, {C.status: ConversationStatus.ACTIVE.value, C.archived_at: None})
+    """Takes it out of the archive, or back after it was deleted: until it is removed for good."""
+    back = {C.status: ConversationStatus.ACTIVE.value, C.archived_at: None, C.deleted_at: None}
+    return _change(membership, conversation, back, where={C.removed_at: None})
 
 
 def open_to(
@@ -189,18 +192,19 @@ def delete(membership: Membership, conversation: ConversationRecord) -> None:
 
 
 def _change(
-    membership: Membership, conversation: ConversationRecord, changes: dict, *, permission: str = "chat:conversation:update"
+    membership: Membership,
+    conversation: ConversationRecord,
+    changes: dict[str, Any],
+    *,
+    permission: str = "chat:conversation:update",
+    where: dict[str, Any] = NOT_DELETED,
 ) -> ConversationRecord:
     """Only who started a conversation changes it; saved first, announced afterwards."""
     roles.require(membership, permission)
     if conversation.user_id != str(membership.user_id):
         raise people.Forbidden("Only the person who started this conversation can change it.")
     raw = mongo.collection(Conversation).find_one_and_update(
-        {
-            C.organization_id: conversation.organization_id,
-            C.conversation_id: conversation.id,
-            C.status: {"$ne": ConversationStatus.DELETED.value},
-        },
+        {C.organization_id: conversation.organization_id, C.conversation_id: conversation.id, **where},
         {"$set": {**changes, C.updated_at: timezone.now()}},
         return_document=ReturnDocument.AFTER,
     )

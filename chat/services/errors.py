@@ -177,6 +177,13 @@ class TooManyWaiting(ChatError):
         super().__init__(f"You have uploaded {limit} files and not sent them, which is the most. Send or remove some first.")
 
 
+class StorageFull(ChatError):
+    code, http_status = "storage_full", 409
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"The files of your organization take up {limit:,} MiB, which is the most. Delete what nobody needs any more.")
+
+
 class UnknownFile(ChatError):
     code, field = "unknown_file", "attachment_ids"
     sentence = "One of the files is not there any more. Attach it again."

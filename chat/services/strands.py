@@ -2,6 +2,7 @@
 
 from pymongo import ReturnDocument
 
+from chat import strands
 from chat.documents import Conversation, Message
 from chat.records import ConversationRecord
 from chat.services import errors
@@ -24,6 +25,20 @@ async def ashow(membership: Membership, conversation: ConversationRecord, *, str
 
 def show(membership: Membership, conversation: ConversationRecord, *, strand: int) -> None:
     loop.run(ashow(membership, conversation, strand=strand))
+
+
+async def reserve(conversation: ConversationRecord) -> bool:
+    """Takes one of the strands that a conversation may still have; False where there is none left. Of many at once, no more than these get
+    one. One that a crash left unused is lost."""
+    left = {**_one(conversation), f"{C.strands}.{strands.MOST - 1}": {"$exists": False}, C.edit_count: {"$not": {"$gte": strands.MOST}}}
+    counted = {"$ifNull": [f"${C.edit_count}", {"$size": {"$ifNull": [f"${C.strands}", []]}}]}
+    taken = await mongo.async_collection(Conversation, journaled=False).update_one(left, [{"$set": {C.edit_count: {"$add": [counted, 1]}}}])
+    return bool(taken.matched_count)
+
+
+async def give_back(conversation: ConversationRecord) -> None:
+    """It was not needed after all."""
+    await mongo.async_collection(Conversation, journaled=False).update_one(_one(conversation), {"$inc": {C.edit_count: -1}})
 
 
 async def mend(conversation: ConversationRecord, number: int) -> ConversationRecord:

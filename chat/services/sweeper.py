@@ -132,7 +132,7 @@ async def _end(raw: dict[str, Any], sentence: str, *, now: datetime, lost: Attem
 
 async def _tell(ended: MessageRecord) -> bool:
     """Announces an end and counts it. Its lease goes only then: until it is known to be out, this is done again."""
-    if await stream.announce([events.message(ended.as_json())]):
+    if await stream.announce([events.message(ended.as_json())], ended=[ended]):
         await totals.note_end(ended, now=timezone.now())
     return True
 

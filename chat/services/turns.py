@@ -137,14 +137,19 @@ async def _take(
     roles.require(membership, "chat:message:send")
     text = _checked(text)
     now = now or timezone.now()
-    left = None
+    left, reserved = None, False
     try:
         if conversation.status != ConversationStatus.ACTIVE:
             raise errors.ConversationClosed
-        if edited is not None and len(conversation.strands) >= strands.MOST:
-            raise errors.TooManyStrands(limit=strands.MOST)
+        if edited is not None:
+            reserved = await strands_service.reserve(conversation)
+            if not reserved:
+                raise errors.TooManyStrands(limit=strands.MOST)
         left = await limits.take(user_id=str(membership.user_id), role=membership.role)
     except (errors.LimitReached, errors.ConversationClosed, errors.TooManyStrands):
+        if reserved:
+            await strands_service.give_back(conversation)
+            reserved = False
         if await _sent_before(membership, conversation, client_id) is None:
             raise
     failpoint("turn.limited")
@@ -160,6 +165,8 @@ async def _take(
     answer = _answer(question, now=now) if conversation.kind == Kind.ASSISTANT else None
     created = await _insert(conversation, question, answer)
     if not created:
+        if reserved:
+            await strands_service.give_back(conversation)
         before = await _sent_before(membership, conversation, client_id)
         same = (M.content, M.attachments, M.edits)
         if before is None or any(before.get(name) != question.get(name) for name in same):
@@ -204,6 +211,7 @@ def as_accepted(answer: MessageRecord) -> MessageRecord:
         version=None,
         finish_reason=None,
         confidence=None,
+        reused_from=None,
         sources=(),
         structured_data=None,
         referenced_employees=(),
@@ -546,7 +554,7 @@ async def _announce(conversation: ConversationRecord, message: MessageRecord, an
     drafts = [events.message(message.as_json())]
     call = None
     if answer is not None:
-        call = Call.to(answer, conversation, unheard_of=again)
+        call = Call.to(answer, conversation, question=message, unheard_of=again)
         if not again:
             drafts.append(events.message(answer.as_json()))
     await stream.announce(drafts, call=call)

@@ -87,8 +87,13 @@ def state(message: dict[str, Any]) -> str:
 
 @register.filter
 def facts(message: dict[str, Any]) -> str:
-    """Model, tokens and cost of an answer, as far as they are known. The page's script says the same (`thread.js`)."""
+    """Model, tokens and cost of an answer, as far as they are known, and whether it was given before. The page's script says the same
+    (`thread.js`)."""
     said = [message["model"]] if message["model"] else []
+    if message["reused_from"]:
+        ago = datetime.fromisoformat(message["created_at"]) - datetime.fromisoformat(message["reused_from"])
+        minutes = max(1, round(ago.total_seconds() / 60))
+        said.insert(0, f"From an earlier answer, {minutes} {'minute' if minutes == 1 else 'minutes'} before")
     if message["usage"]:
         tokens = (message["usage"]["input_tokens"] or 0) + (message["usage"]["output_tokens"] or 0)
         cost = message["usage"]["cost"]

@@ -98,6 +98,21 @@ def sign_out(user: User) -> None:
         announce_access_changed(user_id=user.pk)
 
 
+def sign_ins(user: User) -> list[UserSession]:
+    """The browsers that this person is signed in with, latest first. Those that have ended since are taken off the list."""
+    return sorted(UserSession.objects.purge_and_list(user), key=lambda one: one.created_at, reverse=True)
+
+
+def end_sign_in(user: User, *, sign_in_id: int) -> None:
+    """Signs one of this person's browsers out, and says so: its sockets close. Raises `NotFound`."""
+    with transaction.atomic():
+        found = UserSession.objects.filter(user=user, pk=sign_in_id).first()
+        if found is None:
+            raise NotFound
+        found.end()
+        announce_access_changed(user_id=user.pk)
+
+
 def end_sessions(user_ids: Iterable[Any]) -> None:
     """Removes every browser session of these people; who calls announces it."""
     sessions = UserSession.objects.filter(user_id__in=list(user_ids))

@@ -1,6 +1,7 @@
 """Conversations: start, list, read, rename, pin, archive, restore, delete."""
 
 import uuid
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -53,6 +54,7 @@ def test_a_consultation_starts_and_has_the_contract_s_shape(cast, olive):
         "tokens_used": 0,
         "satisfaction_rating": None,
         "archived_at": None,
+        "deleted_at": None,
     }
 
 
@@ -215,12 +217,21 @@ def test_conversations_are_filtered(cast):
     assert found(q="(.*)") == {"Only one (.*)"}
     assert found(q=".") == {"Only one (.*)"}
     assert found(subject=str(cast.employees["Dina Dahl"].id)) == {"Two of them"}
+    assert found(about=str(cast.employees["Dina Dahl"].id)) == {"Two of them"}
+    assert found(about=str(cast.strangers["Hank Scorpio"].id)) == set()
+    assert found(about=str(cast.employees["Dina Dahl"].id), pinned="false") == set()
+    last = one["last_message_at"]
+    assert found(after=last) & {one["title"]} == {one["title"]}
+    assert found(before=last) & {one["title"]} == set()
+    day, tomorrow = datetime.fromisoformat(last).date(), datetime.fromisoformat(last).date() + timedelta(days=1)
+    assert found(after=day, before=tomorrow) == mine
+    assert found(after=tomorrow) == found(before=day) == set()
     assert one["title"] in mine
 
 
 def test_a_bad_parameter_is_named(olive):
     for name, value in [
-        ("status", "deleted"),
+        ("status", "gone"),
         ("status", '{"$ne": "deleted"}'),
         ("status[$ne]", "deleted"),
         ("kind", "x"),
@@ -232,6 +243,12 @@ def test_a_bad_parameter_is_named(olive):
         ("cursor", '{"$gt": ""}'),
         ("cursor", "x" * 2_000),
         ("subject", "[]"),
+        ("about", "Erik"),
+        ("after", "yesterday"),
+        ("after", "2026-01-31T09:41:00"),
+        ("before", "2026-02-30"),
+        ("before", "9999-12-31T23:59:59-23:59"),
+        ("before", '{"$gt": ""}'),
         ("format", "xml"),
         ("page", "2"),
     ]:
@@ -292,7 +309,23 @@ def test_a_deleted_conversation_is_gone(cast, olive):
     assert (response.status_code, response.content) == (204, b"")
     for method, address in paths(one.removeprefix("conversations/")):
         body = b'{"text": "hello"}' if address.endswith("messages") and method == "POST" else b"{}"
-        errors_of(olive.send(method, address, body), 404)
+        if not address.endswith("/restore"):
+            errors_of(olive.send(method, address, body), 404)
+
+
+def test_a_deleted_conversation_is_listed_as_such_and_restored(cast, olive):
+    liam = with_key(cast.liam)
+    one = f"conversations/{start(olive, cast)['id']}"
+    olive.patch(one, {"access": {"roles": ["leader"], "users": []}})
+    olive.delete(one)
+    listed = olive.get("conversations?status=deleted").json()["results"][0]  # tests before deleted some, too
+    assert (listed["id"], listed["status"], listed["deleted_at"][-1]) == (one.partition("/")[2], "deleted", "Z")
+    assert liam.get("conversations?status=deleted").json()["results"] == []
+    errors_of(liam.post(f"{one}/restore"), 404)
+    restored = olive.post(f"{one}/restore").json()
+    assert (restored["status"], restored["deleted_at"]) == ("active", None)
+    assert liam.get(one).status_code == 200
+    olive.delete(one)
 
 
 def test_a_bad_change_is_named_and_changes_nothing(cast, olive):

@@ -143,6 +143,7 @@ def test_what_was_exported_becomes_a_new_conversation_of_the_importer_s(cast, ol
         "created_at": conversation["created_at"],
         "updated_at": "",
         "archived_at": None,
+        "deleted_at": None,
     }
     again = file_of(liam, made)
     assert same(again) == same(file)

@@ -62,6 +62,7 @@ def test_a_question_is_taken_and_its_answer_is_on_its_way(cast, olive, talk):
         "usage": None,
         "finish_reason": None,
         "confidence": None,
+        "reused_from": None,
         "sources": [],
         "structured_data": None,
         "referenced_employees": [],

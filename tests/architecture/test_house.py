@@ -34,6 +34,7 @@ def test_config_knows_no_domain_but_where_the_process_is_put_together():
             "config/asgi.py": "the list of sockets",
             "config/health.py": "asks the role's own module whether row-level security holds for it",
             "config/partitions.py": "acts as the owner of the tables, which the role's own module knows how to",
+            "config/urls.py": "the list of addresses",
             "config/seeding.py": "makes the demo through the apps' services",
         },
     )

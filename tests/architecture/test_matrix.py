@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.generators import SchemaGenerator
@@ -53,6 +54,8 @@ GET    /api/schema/                                                    200   200
 GET    /api/docs/                                                      200   200   200   200   200   200   200   200   200   200
 
 GET    /api/v1/me                                                      401   401   200   200   200   200   200   200   200   200
+GET    /api/v1/me/sign-ins                                             401   401   200   200   200   200   200   200   200   200
+DELETE /api/v1/me/sign-ins/{sign_in_id}                                401   401   204   204   404   404   404   404   404   404
 GET    /api/v1/employees                                               401   401   200   200   200   200   403   403   200   403
 GET    /api/v1/employees/{employee_id}                                 401   401   200   200   404   404   403   403   404   403
 POST   /api/v1/employees                                               401   401   201   201   201   403   403   403   201   403
@@ -304,9 +307,12 @@ class World:
         one = {"organizationId": str(people[subject].organization_id), "messageId": said["answer"]["id"]}
         mongo.collection(Message).update_one(one, {"$set": {"status": "interrupted"}, "$unset": {"lease": ""}})
         attachment = keep_file(one["organizationId"], conversation, user_id=said["message"]["author"]["id"])
+        user_id = said["message"]["author"]["id"]
+        sign_in = UserSession.objects.create(user_id=user_id, session_key=f"matrix-{attachment}"[:40], ip="127.0.0.1", user_agent="x")
         link = owner.post(f"conversations/{conversation}/shares", {"audience": "organization", "days": 1}).json()
         return Target(
             {
+                "sign_in_id": str(sign_in.pk),
                 "organization": slug,
                 "organization_id": str(people[subject].organization_id),
                 "conversation": conversation,

@@ -146,6 +146,17 @@ def test_of_a_long_text_the_beginning_is_kept(consultation, organization):
     assert (len(raw["text"]), raw["isWhole"]) == (99_999, False)
 
 
+def test_an_organization_has_so_much_room_for_its_files(consultation, organization, settings):
+    settings.ATTACHMENTS_LIMIT_MIB = 1
+    upload(consultation, "half.txt", b"a word or two in a line of text\n" * 20_000)
+    with pytest.raises(errors.StorageFull, match=r"take up 1 MiB, which is the most\. Delete what nobody needs"):
+        upload(consultation, "half.txt", b"a word or two in a line of text\n" * 20_000)
+    upload(consultation, "small.txt", b"a word\n")
+    settings.ATTACHMENTS_LIMIT_MIB = 0
+    upload(consultation, "half.txt", b"a word or two in a line of text\n" * 20_000)
+    assert len(stored(consultation)) == 3
+
+
 def test_a_person_has_so_many_files_that_were_not_sent(consultation, organization, monkeypatch):
     monkeypatch.setattr(attachments, "WAITING_LIMIT", 2)
     first = upload(consultation)

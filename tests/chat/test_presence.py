@@ -10,19 +10,26 @@ from asgiref.sync import sync_to_async
 
 from chat.choices import PresenceStatus
 from chat.realtime import keys, presence
-from chat.services import conversations
+from chat.realtime.calls import Call
+from chat.services import answers, conversations, turns
 from config import redis
 from tenants import scoping
 from tenants.choices import Role
 from tenants.services import accounts
 from tests.chat.test_consumer import heard, key_of, say, socket_with
 
-LIVES = {  # seconds (S0-94…97, S0-114)
-    "session": 86_400,
-    "presence": 300,
-    "typing": 5,
-    "participants": 300,
-    "room": 300,
+STRUCTURES = {  # type, seconds (S0-94…108, S0-114)
+    "session": ("hash", 86_400),
+    "presence": ("string", 300),
+    "typing": ("string", 5),
+    "ai-cache": ("string", 3_600),
+    "ratelimit:minute": ("string", 60),
+    "ratelimit:hour": ("string", 3_600),
+    "ratelimit:day": ("string", 86_400),
+    "participants": ("set", 300),
+    "room": ("set", 300),
+    "ai-queue": ("hash", 900),
+    "context": ("string", 1_800),
 }
 
 
@@ -100,8 +107,11 @@ async def test_two_who_view_a_conversation_see_each_other_come_type_be_busy_and_
         assert names((await heard(liam, until=event("participants")))[-1]) == [(cast.liam.user.name, "online")]
 
 
-async def test_every_key_has_the_type_and_the_life_that_is_specified(shared, all_keys, cast):
+async def test_every_key_has_the_type_and_the_life_that_is_specified(shared, all_keys, cast, settings):
+    settings.AI_ANSWER_CACHE, settings.OFFLINE_WORDS_PER_SECOND = True, 0
     async with tab(all_keys["olive"], shared) as hers:
+        taken = await turns.asubmit(cast.olive.membership, shared, text="How is Erik?", client_id="one")
+        await answers.produce(Call.to(taken.answer, shared, question=taken.message))
         await say(hers, do="typing", conversation=shared.id, on=True, ref=1)
         await eventually(lambda: found("typing"))
         await eventually(lambda: found("participants"))
@@ -109,14 +119,16 @@ async def test_every_key_has_the_type_and_the_life_that_is_specified(shared, all
         types = {}
         async for key in client.scan_iter("chat:*"):
             kind = key.decode().split(":")[1]
+            if kind == "ratelimit":
+                kind += f":{key.decode().rpartition(':')[2]}"
             ttl = await client.ttl(key)
-            if kind in LIVES:
-                types[kind] = (await client.type(key)).decode()
-                assert 0 < ttl <= LIVES[kind], key
-                assert ttl > LIVES[kind] - 5, key
+            if kind in STRUCTURES:
+                types[kind] = ((await client.type(key)).decode(), STRUCTURES[kind][1])
+                assert 0 < ttl <= STRUCTURES[kind][1], key
+                assert ttl > STRUCTURES[kind][1] - 5 or kind == "context", key
             elif key.decode() != keys.MEMORY:
                 assert ttl > 0, f"{key} does not run out"
-        assert types == {"session": "hash", "presence": "string", "typing": "string", "participants": "set", "room": "set"}
+        assert types == STRUCTURES
         (session_key,) = await found("session")
         session = {name.decode(): value.decode() for name, value in (await client.hgetall(session_key)).items()}
         user_id = str(cast.olive.user.pk)

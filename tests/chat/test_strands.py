@@ -236,6 +236,47 @@ def test_what_cannot_be_edited_is_refused(talk, monkeypatch):
     assert mongo.collection(Message).count_documents({"organizationId": talk.fresh().organization_id}) == 4
 
 
+def test_of_many_who_edit_at_once_no_more_get_a_strand_than_are_left(talk, monkeypatch):
+    first = talk.ask()
+    monkeypatch.setattr(strands, "MOST", 3)
+    talk.edit(first.message)
+    conversation = talk.fresh()
+
+    async def at_once():
+        edits = (turns.aedit(talk.membership, conversation, first.message, text="Well?", client_id=f"e{n}") for n in range(6))
+        return await asyncio.gather(*edits, return_exceptions=True)
+
+    ended = loop.run(at_once())
+    assert sorted(type(one).__name__ for one in ended) == ["Submitted"] * 2 + ["TooManyStrands"] * 4
+    assert len(talk.fresh().strands) == 3
+
+
+def test_an_edit_that_is_sent_again_takes_one_strand(talk, monkeypatch):
+    first = talk.ask()
+    words = {"text": "In other words?", "client_id": "again"}
+    for _ in range(3):
+        turns.edit(talk.membership, talk.fresh(), first.message, **words)
+    raw = mongo.collection(Conversation).find_one(
+        {"organizationId": first.message.organization_id, "conversationId": first.message.conversation_id}
+    )
+    assert (raw["editCount"], len(raw["strands"])) == (1, 1)
+    monkeypatch.setattr(strands, "MOST", 1)
+    turns.edit(talk.membership, talk.fresh(), first.message, **words)
+    with pytest.raises(errors.TooManyStrands):
+        turns.edit(talk.membership, talk.fresh(), first.message, text="And now?", client_id="another")
+
+
+def test_strands_from_before_they_were_counted_are_counted(talk, monkeypatch):
+    first = talk.ask()
+    talk.edit(first.message)
+    one = {"organizationId": first.message.organization_id, "conversationId": first.message.conversation_id}
+    mongo.collection(Conversation).update_one(one, {"$unset": {"editCount": ""}})
+    monkeypatch.setattr(strands, "MOST", 2)
+    talk.edit(first.message)
+    with pytest.raises(errors.TooManyStrands):
+        turns.edit(talk.membership, talk.fresh(), first.message, text="And now?", client_id="another")
+
+
 def test_the_newest_answer_of_each_strand_can_be_written_again(talk):
     first, second = talk.ask(), talk.ask()
     edited = talk.edit(second.message)

@@ -8,12 +8,17 @@ reaches fails the run.
 import ast
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
-from config import failpoints
+from chat import tasks
+from chat.documents import Conversation, Message
+from config import failpoints, mongo
 from tests.faults.house import House
 from tests.faults.provider import PIECES, TEXT, refuses, writes
 from tests.faults.turning import Turn, exactly_once, turning
@@ -213,6 +218,35 @@ async def web_dies_while_rating(turn: Turn, point: str) -> None:
     assert conversation["satisfaction_rating"] == 4
 
 
+async def worker_dies_while_removing(turn: Turn, point: str) -> None:
+    """What was deleted long ago cannot be restored once its removal has begun, and is gone after the next run."""
+    gone = await turn.house.conversation()
+    one = {"organizationId": str(turn.house.cast.acme.pk), "conversationId": gone}
+    status, body, _ = await turn.house.post(f"conversations/{gone}/messages", {"text": "Short."}, web="web-b")
+    assert status == 201, body
+    await asyncio.to_thread(wait_for, lambda: kept(one)["answers"] == ["sent"], seconds=15)
+    await turn.house.ask("DELETE", f"conversations/{gone}", web="web-b")
+    long_ago = timezone.now() - timedelta(days=31)
+    mongo.collection(Conversation).update_one(one, {"$set": {"deletedAt": long_ago}})
+    turn.house.processes.arm("worker", point)
+    await asyncio.to_thread(tasks.remove_deleted.delay)
+    await turn.dies("worker")
+    assert kept(one)["removed"]
+    status, _, _ = await turn.house.post(f"conversations/{gone}/restore", web="web-b")
+    assert status == 404
+    await asyncio.to_thread(tasks.remove_deleted.delay)
+    await asyncio.to_thread(wait_for, lambda: kept(one) == {"removed": None, "answers": []}, seconds=15)
+    await turn.page.send(question(point))
+    exactly_once(await turn.ends(), question(point))
+
+
+def kept(one: dict[str, str]) -> dict[str, Any]:
+    """Whether a conversation's removal has begun (None: it is gone), and how its answers are."""
+    found = mongo.collection(Conversation).find_one(one)
+    answers = mongo.collection(Message).find({**one, "role": "assistant"})
+    return {"removed": found and "removedAt" in found, "answers": [answer["status"] for answer in answers]}
+
+
 SCENARIOS: dict[str, Callable[[Turn, str], Awaitable[None]]] = {
     "turn.limited": web_dies,
     "turn.inserted": web_dies,
@@ -233,6 +267,10 @@ SCENARIOS: dict[str, Callable[[Turn, str], Awaitable[None]]] = {
     "regenerate.kept": web_dies_while_regenerating,
     "regenerate.recorded": web_dies_while_regenerating,
     "feedback.recorded": web_dies_while_rating,
+    "removal.marked": worker_dies_while_removing,
+    "removal.files_gone": worker_dies_while_removing,
+    "removal.messages_gone": worker_dies_while_removing,
+    "removal.rest_gone": worker_dies_while_removing,
 }
 
 

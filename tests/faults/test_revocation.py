@@ -146,6 +146,18 @@ async def test_signed_out_in_another_tab(site: House):
         assert await visit.comes_back() == Close.SIGNED_OUT
 
 
+async def test_signed_out_from_another_browser(site: House):
+    visit = await visiting(site, "Ulla", session=True)
+
+    def sign_out() -> None:
+        [one] = accounts.sign_ins(visit.person.user)
+        accounts.end_sign_in(visit.person.user, sign_in_id=one.pk)
+
+    async with visit:
+        await visit.shown_out(sign_out, code=Close.SIGNED_OUT)
+        assert await visit.comes_back() == Close.SIGNED_OUT
+
+
 @pytest.mark.parametrize("session", [True, False], ids=["browser", "program"])
 async def test_no_longer_a_member(site: House, session: bool):
     visit = await visiting(site, f"Rolf{session}", session=session)

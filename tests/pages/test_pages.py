@@ -146,7 +146,7 @@ def test_load_more_goes_on_where_the_list_ended(olive, cast):
     assert b"data-more" not in second.content
 
 
-@pytest.mark.parametrize("query", ["cursor=nonsense", "cursor=9999999999999999999.x", "status=deleted", "type[$ne]=x", "q[$ne]=x"])
+@pytest.mark.parametrize("query", ["cursor=nonsense", "cursor=9999999999999999999.x", "status=gone", "type[$ne]=x", "q[$ne]=x"])
 def test_a_filter_that_cannot_be_read_is_left_out(olive, consultation, query):
     response = olive.get(f"/o/acme/chat/?{query}")
     assert (response.status_code, titles(response)) == (200, ["Erik Ek"])
@@ -328,6 +328,16 @@ def test_an_archived_one_takes_no_question_and_can_be_restored(olive, cast, cons
     assert "This conversation is archived." in response.content.decode()
     olive.post(address(consultation, "restore/"))
     assert olive.post(address(consultation, "send/"), {"text": QUESTION, "client_id": "1"}).status_code == 302
+
+
+def test_a_deleted_one_is_in_its_own_list_and_restored_from_there(olive, consultation):
+    said = olive.post(address(consultation, "delete/"), follow=True).content.decode()
+    assert "For 30 days you can restore it" in said
+    assert consultation.id not in said
+    listed = olive.get("/o/acme/chat/?status=deleted").content.decode()
+    assert f'action="{address(consultation, "restore/")}"' in listed
+    assert "Goes for good on" in listed
+    assert olive.post(address(consultation, "restore/"), follow=True).status_code == 200
 
 
 def test_a_title_of_nothing_is_refused(olive, consultation):

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 
 from chat.choices import ConsultationType
+from chat.templatetags import pages
 
 TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
 SOURCES = {str(path.relative_to(settings.BASE_DIR)): path.read_text() for path in TEMPLATES}
@@ -57,3 +58,10 @@ def test_every_module_that_is_imported_is_there():
                 assert finders.find("/".join(parts)), f"{script.name} imports {'/'.join(parts)}."
                 imports += 1
     assert imports > 15
+
+
+def test_an_answer_that_was_given_before_says_how_long_before():
+    said = {"model": "m-1", "usage": None, "created_at": "2026-03-10T08:03:10.000Z"}
+    assert pages.facts({**said, "reused_from": None}) == "m-1"
+    assert pages.facts({**said, "reused_from": "2026-03-10T08:00:00.000Z"}) == "From an earlier answer, 3 minutes before · m-1"
+    assert pages.facts({**said, "reused_from": "2026-03-10T08:03:05.000Z"}) == "From an earlier answer, 1 minute before · m-1"

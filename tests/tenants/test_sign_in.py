@@ -159,6 +159,52 @@ def test_signing_somebody_out_everywhere(cast, client, heard, django_capture_on_
     assert heard == [(str(cast.olive.user.pk), None)]
 
 
+def test_one_of_several_browsers_is_signed_out_and_announced(cast, client, heard, django_capture_on_commit_callbacks):
+    other, greta = Client(HTTP_USER_AGENT="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"), Client()
+    sign_in(client, "olive@acme.example")
+    sign_in(other, "olive@acme.example")
+    sign_in(greta, "greta@globex.example")
+    one = UserSession.objects.get(session_key=other.session.session_key)
+    page = client.get("/accounts/sessions/").content.decode()
+    assert f'action="/accounts/sessions/{one.pk}/end/"' in page
+    assert "Firefox on Linux" in page
+    assert greta.post(f"/accounts/sessions/{one.pk}/end/").status_code == 404
+    assert Client().post(f"/accounts/sessions/{one.pk}/end/").headers["Location"].startswith(LOGIN)
+    assert client.get(f"/accounts/sessions/{one.pk}/end/").status_code == 405
+    assert is_signed_in(other)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = client.post(f"/accounts/sessions/{one.pk}/end/", follow=True)
+    assert "Signed out there." in answer.content.decode()
+    assert heard == [(str(cast.olive.user.pk), None)]
+    assert (is_signed_in(other), is_signed_in(client), is_signed_in(greta)) == (False, True, True)
+    assert client.post(f"/accounts/sessions/{one.pk}/end/").status_code == 404
+
+
+def test_signing_out_all_the_others_is_announced(cast, client, heard, django_capture_on_commit_callbacks):
+    other = Client()
+    sign_in(client, "olive@acme.example")
+    sign_in(other, "olive@acme.example")
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post("/accounts/sessions/")
+    assert heard == [(str(cast.olive.user.pk), None)]
+    assert (is_signed_in(other), is_signed_in(client)) == (False, True)
+
+
+def test_programs_see_and_end_sign_ins_too(cast, client):
+    sign_in(client, "olive@acme.example")
+    [listed] = client.get("/api/v1/me/sign-ins").json()["results"]
+    assert (listed["this_one"], listed["ip_address"]) == (True, "127.0.0.1")
+    _, key = accounts.create_api_key(cast.olive.membership, name="laptop")
+    _, other_key = accounts.create_api_key(cast.liam.membership, name="laptop")
+    program, other = (Client(headers={"Authorization": f"Bearer {one}"}) for one in (key, other_key))
+    assert [one["this_one"] for one in program.get("/api/v1/me/sign-ins").json()["results"]] == [False]
+    assert other.get("/api/v1/me/sign-ins").json()["results"] == []
+    address = f"/api/v1/me/sign-ins/{listed['id']}"
+    assert other.delete(address).status_code == 404
+    assert [program.delete(address).status_code for _ in range(2)] == [204, 404]
+    assert not is_signed_in(client)
+
+
 def test_suspending_an_organization_is_announced_for_each_of_its_people(cast, heard, client, django_capture_on_commit_callbacks):
     greta = Client()
     sign_in(client, "olive@acme.example")

@@ -102,7 +102,7 @@ export function beginList(root) {
     try {
       const fresh = await fetchPage(more.href);
       const rows = document.adoptNode(fresh.querySelector("[data-rows]"));
-      const first = rows.querySelector("a");
+      const first = rows.querySelector("a, button");
       showTimes(rows);
       learnUnread(rows);
       root.querySelector("[data-rows]").append(...rows.children);

@@ -33,9 +33,13 @@ function stateOf({ status, error }) {
   return "";
 }
 
-/** Model, tokens and cost as far as they are known; `pages.py` says the same. */
-function factsOf({ model, usage }) {
+/** Model, tokens and cost as far as they are known, and whether it was given before; `pages.py` says the same. */
+function factsOf({ model, usage, reused_from: reused, created_at: created }) {
   const said = model ? [model] : [];
+  if (reused) {
+    const minutes = Math.max(1, Math.round((Date.parse(created) - Date.parse(reused)) / 60_000));
+    said.unshift(`From an earlier answer, ${minutes} ${minutes === 1 ? "minute" : "minutes"} before`);
+  }
   if (usage) {
     said.push(`${((usage.input_tokens ?? 0) + (usage.output_tokens ?? 0)).toLocaleString("en")} tokens`);
     said.push(costOf(usage.cost));

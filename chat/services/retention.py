@@ -1,0 +1,129 @@
+"""Removing for good what was deleted longer ago than its period (D2), with everything that hangs on it.
+
+1. The conversation is marked: from then on nobody restores it.
+2. Its files go, then its messages with their revisions, then links, memory, read marks, and where it was viewed; then what Redis has.
+3. Last goes the conversation itself. Until then the next run finds it and goes on, wherever a crash lay.
+
+What it cost stays in the ledger, which holds no text; who read it stays in the record of reading.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from chat.choices import ConversationStatus
+from chat.documents import Attachment, ChatSession, Context, Conversation, Message, MessageRevision, ReadMark, Share
+from chat.realtime import keys
+from chat.services import attachments
+from config import mongo, redis
+from config.failpoints import failpoint
+from tenants.scoping import ACROSS_COMMENT
+
+log = logging.getLogger(__name__)
+
+C, M, R = mongo.names(Conversation), mongo.names(Message), mongo.names(MessageRevision)
+T = mongo.names(ChatSession)
+
+BATCH = 500  # conversations that are read, and messages that are removed, at once
+
+WHY_ACROSS = ACROSS_COMMENT + "what was deleted longer ago than its period, of every organization"
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A conversation whose period is over."""
+
+    organization_id: str
+    conversation_id: str
+    deleted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What hangs on a conversation, counted."""
+
+    messages: int
+    files: int
+    links: int
+
+
+def overdue(*, now: datetime, organization_id: str | None = None) -> Iterator[Overdue]:
+    """What was deleted DELETED_KEPT_DAYS before `now` or earlier, longest ago first; of one organization, or of every one. A query for
+    each BATCH."""
+    wanted: dict[str, Any] = {
+        C.status: ConversationStatus.DELETED.value,
+        C.deleted_at: {"$lte": now - timedelta(days=settings.DELETED_KEPT_DAYS)},
+    }
+    comment = None if organization_id else WHY_ACROSS
+    if organization_id:
+        wanted[C.organization_id] = organization_id
+    shown = {C.organization_id: 1, C.conversation_id: 1, C.deleted_at: 1}
+    order = [(C.deleted_at, 1), (C.conversation_id, 1)]
+    while found := mongo.collection(Conversation).find(wanted, shown, sort=order, limit=BATCH, comment=comment).to_list():
+        for raw in found:
+            last = Overdue(raw[C.organization_id], raw[C.conversation_id], raw[C.deleted_at])
+            yield last
+        wanted["$or"] = [
+            {C.deleted_at: {"$gt": last.deleted_at}},
+            {C.deleted_at: last.deleted_at, C.conversation_id: {"$gt": last.conversation_id}},
+        ]
+
+
+def weigh(one: Overdue) -> Weight:
+    """Causes three queries."""
+    counts = (mongo.collection(document).count_documents(_of(one)) for document in (Message, Attachment, Share))
+    return Weight(*counts)
+
+
+def remove_overdue(*, now: datetime) -> int:
+    """Removes what is overdue; how many conversations that were. One whose files cannot be removed now is left to the next run."""
+    removed = 0
+    for one in overdue(now=now):
+        try:
+            removed += remove(one, now=now)
+        except OSError:
+            log.exception("A file of the conversation %s cannot be removed now.", one.conversation_id)
+    return removed
+
+
+def remove(one: Overdue, *, now: datetime) -> bool:
+    """Removes this conversation; false where it was restored, or removed, meanwhile. Run again after a crash, it goes on."""
+    same = {**_of(one), C.status: ConversationStatus.DELETED.value, C.deleted_at: one.deleted_at}
+    if not mongo.collection(Conversation).update_one(same, {"$min": {C.removed_at: now}}).matched_count:
+        return False
+    failpoint("removal.marked")
+    attachments.remove_all_of(one.organization_id, one.conversation_id)
+    failpoint("removal.files_gone")
+    _remove_messages(one)
+    failpoint("removal.messages_gone")
+    for document in (Share, Context, ReadMark):
+        mongo.collection(document).delete_many(_of(one))
+    viewed = f"{T.active_conversations}.conversationId"
+    mongo.collection(ChatSession).update_many(
+        {T.organization_id: one.organization_id, viewed: one.conversation_id},
+        {"$pull": {T.active_conversations: {"conversationId": one.conversation_id}}},
+    )
+    try:
+        redis.client().unlink(*keys.of_conversation(one.conversation_id))
+    except redis.AWAY:
+        pass  # all of it goes by itself
+    failpoint("removal.rest_gone")
+    return bool(mongo.collection(Conversation).delete_one(same).deleted_count)
+
+
+def _remove_messages(one: Overdue) -> None:
+    """A batch at a time, the revisions first: they are found by their messages."""
+    messages = mongo.collection(Message)
+    while found := messages.find(_of(one), {M.message_id: 1}, sort=[(M.seq, 1)], limit=BATCH).to_list():
+        ids = {"$in": [raw[M.message_id] for raw in found]}
+        mongo.collection(MessageRevision).delete_many({R.organization_id: one.organization_id, R.message_id: ids})
+        messages.delete_many({**_of(one), M.message_id: ids})
+
+
+def _of(one: Overdue) -> dict[str, Any]:
+    """The condition that a document of any collection is this conversation's: they name it alike."""
+    return {C.organization_id: one.organization_id, C.conversation_id: one.conversation_id}
