@@ -215,12 +215,11 @@ def _html(part: Part) -> dict[str, str]:
     return {}
 
 
-def as_copied(parts: Iterable[Part]) -> list[Part]:
-    """Without what means something only where they were: ids of files, and what buttons are about."""
-    inside = {PartType.IMAGE.value: "attachment_id", PartType.BUTTON.value: "argument"}
-    return [
-        {**part, "value": {name: value for name, value in part["value"].items() if name != inside[part["type"]]}}
-        if part["type"] in inside
-        else part
-        for part in parts
-    ]
+def as_copied(parts: Iterable[Part], *, for_strangers: bool = False) -> list[Part]:
+    """Without the ids of files, which are files nowhere else; for strangers also without what buttons are about."""
+    inside = ("attachment_id", "argument") if for_strangers else ("attachment_id",)
+    return [_without(part, inside) if isinstance(part["value"], dict) else part for part in parts]
+
+
+def _without(part: Part, names: Sequence[str]) -> Part:
+    return {**part, "value": {name: value for name, value in part["value"].items() if name not in names}}

@@ -61,7 +61,7 @@ def _runs_rightwards(text: str) -> bool:
 # Markdown to blocks ----------------------------------------------------------------------------------------------------
 
 
-PARSER = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}).enable(["table", "strikethrough"])
+PARSER = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable(["table", "strikethrough"])
 
 
 def blocks(text: str, *, is_markdown: bool) -> list[Node]:

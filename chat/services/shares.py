@@ -120,5 +120,5 @@ def _copy(conversation: ConversationRecord, *, strand: int) -> tuple[list[dict[s
             return copied[::-1], False
         said = {"role": raw[M.role], "author": raw.get(M.user_name), "text": raw[M.content], "createdAt": raw[M.created_at]}
         held = raw.get(M.parts) or ()
-        copied.append(said | ({"parts": parts.as_copied(held)} if parts.are_whole(held) else {}))
+        copied.append(said | ({"parts": parts.as_copied(held, for_strangers=True)} if parts.are_whole(held) else {}))
     return copied[::-1], True

@@ -94,6 +94,7 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
                 "status": "sent",
                 "attempt": 1,
                 "sources": [],
+                "parts": [],
                 "attachments": [],
                 "created_at": "2026-01-02T03:04:05.678000Z",
                 **dict.fromkeys(
@@ -115,6 +116,7 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
                 "finish_reason": "stop",
                 "confidence": 0.75,
                 "sources": ["employee:x"],
+                "parts": [],
                 "attachments": [],
                 "structured_data": {
                     "analysis_type": "employee_specific",

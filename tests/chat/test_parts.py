@@ -2,7 +2,7 @@
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat import actions, markdown, parts
@@ -56,6 +56,7 @@ _values = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_values)
 def test_whatever_is_sent_is_taken_or_refused(given_parts):
     try:
@@ -88,6 +89,8 @@ def test_a_reader_gets_html_that_passed_the_allow_list():
 
 def test_a_copy_points_at_nothing():
     _, _, image, button, card = parts.as_copied(EACH)
+    assert (image["value"], button) == ({"name": "plan.png"}, BUTTON)
+    _, _, image, button, card = parts.as_copied(EACH, for_strangers=True)
     assert image["value"] == {"name": "plan.png"}
     assert button["value"] == {"label": "Connect", "action": "oauth_google"}
     assert card == CARD
