@@ -200,10 +200,11 @@ class Sessions(Endpoint):
 
 class Export(Endpoint):
     @operation(
-        summary="A conversation as a file: JSON that can be imported again, or Markdown",
+        summary="A conversation as a file: JSON that can be imported again, Markdown, or PDF",
         answer=ConversationFile,
-        also={"text/markdown": OpenApiTypes.STR},
+        also={"text/markdown": OpenApiTypes.STR, "application/pdf": OpenApiTypes.BINARY},
         query=ExportQuery,
+        refusals=(409,),
         tags=["conversations"],
     )
     def get(self, call: Call, conversation_id: UUID) -> Any:

@@ -96,6 +96,7 @@ class ExportFormat(TextChoices):
 
     MARKDOWN = "markdown", "Markdown"
     JSON = "json", "JSON"
+    PDF = "pdf", "PDF"
 
 
 class PresenceStatus(TextChoices):

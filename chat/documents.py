@@ -37,6 +37,7 @@ from chat.choices import (
     SessionStatus,
     SubjectType,
 )
+from chat.parts import PartType
 from tenants.choices import Role
 from tenants.scoping import TenantDocument
 
@@ -269,6 +270,13 @@ class AttachedFile(EmbeddedDocument):
     height = IntField(null=True)
 
 
+class MessagePart(EmbeddedDocument):
+    """S1-28; `chat/parts.py` says what a value holds."""
+
+    type = StringField(choices=PartType.values, required=True)
+    value = DynamicField(required=True)
+
+
 class Message(TenantDocument):
     """One message. `seq` is contiguous within its conversation, from 1."""
 
@@ -307,6 +315,7 @@ class Message(TenantDocument):
     referenced_reports = EmbeddedDocumentListField(ReferencedReport, db_field="referencedReports")
     structured_data = EmbeddedDocumentField(StructuredData, db_field="structuredData", null=True)
     follow_ups = ListField(StringField(), db_field="followUps")  # questions that may come next
+    parts = EmbeddedDocumentListField(MessagePart)
 
     status = StringField(choices=MessageStatus.values, required=True)
     error_details = EmbeddedDocumentField(ErrorDetails, db_field="errorDetails", null=True)
@@ -392,6 +401,7 @@ class MessageRevision(TenantDocument):
     referenced_reports = EmbeddedDocumentListField(ReferencedReport, db_field="referencedReports")
     structured_data = EmbeddedDocumentField(StructuredData, db_field="structuredData", null=True)
     follow_ups = ListField(StringField(), db_field="followUps")
+    parts = EmbeddedDocumentListField(MessagePart)
     feedback = EmbeddedDocumentField(Feedback, null=True)
     updated_at = DateTimeField(db_field="updatedAt", required=True)
 
@@ -411,6 +421,7 @@ class SharedMessage(EmbeddedDocument):
     role = StringField(choices=MessageRole.values, required=True)
     author = StringField(null=True)  # a person's name
     text = StringField(required=True)
+    parts = EmbeddedDocumentListField(MessagePart)
     created_at = DateTimeField(db_field="createdAt", required=True)
 
 
@@ -547,6 +558,7 @@ class Attachment(TenantDocument):
     height = IntField(null=True)
     stored_as = StringField(db_field="storedAs", required=True)
     thumbnail_as = StringField(db_field="thumbnailAs", null=True)
+    shown_as = StringField(db_field="shownAs", null=True)  # an image as a model is shown it
     text = StringField()
     is_whole = BooleanField(db_field="isWhole", default=True)  # False where the file has more text than is kept
     is_sent = BooleanField(db_field="isSent", required=True)

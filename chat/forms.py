@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import UploadedFile
 from rest_framework.exceptions import ParseError
 
 from chat.choices import Audience, ConsultationType, ConversationStatus, ExportFormat
+from chat.parts import VALUE_LIMIT
 from chat.search import QUERY_LIMIT
 from chat.selectors import InboxCursor
 from chat.serializers import PAGE_PATH, PAGE_PATH_LIMIT, ConversationFile
@@ -280,11 +281,13 @@ class FilterForm(forms.Form):
 
 
 class PlaceForm(forms.Form):
-    """Which messages of a conversation are shown: those before a place, or those around one; of which strand."""
+    """Which messages of a conversation are shown: those before a place, or those around one; of which strand. A button's
+    `ask` is put into the field for the next question."""
 
     before = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
     around = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
     strand = forms.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
+    ask = forms.CharField(max_length=VALUE_LIMIT, required=False)
 
 
 class SearchForm(forms.Form):

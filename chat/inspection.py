@@ -5,7 +5,8 @@
 1. It limits its own memory, its processor time and what it may write, then reads `<folder>/file`.
 2. The content must be what the media type, which its extension stands for, says. What is two things at once, or would unpack into far
    too much, is refused.
-3. An image is written anew to `<folder>/clean`, pixels only, with a small WebP of it in `<folder>/thumbnail`. Any other file stays as it
+3. An image is written anew to `<folder>/clean`, pixels only, with a small WebP of it in `<folder>/thumbnail`, and a JPEG as a model is
+   shown it in `<folder>/shown`. Any other file stays as it
    came, and its text is taken.
 4. One JSON object on standard output: `{"width", "height", "text", "is_whole"}`, or `{"problem"}` with a sentence.
 
@@ -42,6 +43,7 @@ READING_SECONDS = 8.0  # after which the text that was taken so far has to do
 WRITTEN_LIMIT = 64 * 1024**2  # bytes of a file that is written
 PIXELS_LIMIT = 50_000_000
 THUMBNAIL = 480  # pixels of its longer side, at most
+SHOWN = 1_024  # pixels of its longer side, as a model is shown it
 TEXT_LIMIT = 100_000  # characters that are kept
 PAGES_LIMIT = 500
 ENTRIES_LIMIT = 2_000  # files in an office file
@@ -131,7 +133,19 @@ def _image(data: bytes, declared: str, folder: Path) -> tuple[int, int]:
     small = image.convert("RGBA" if "A" in image.mode or "transparency" in image.info else "RGB")
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     small.save(folder / "thumbnail", format="WEBP", quality=80)
+    _on_white(image).save(folder / "shown", format="JPEG", quality=80)
     return image.width, image.height
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """As a model is shown it: no larger than it looks at, and white where nothing is."""
+    shown = image.convert("RGBA" if "A" in image.mode or "transparency" in image.info else "RGB")
+    shown.thumbnail((SHOWN, SHOWN))
+    if shown.mode == "RGB":
+        return shown
+    ground = Image.new("RGB", shown.size, "white")
+    ground.paste(shown, mask=shown.getchannel("A"))
+    return ground
 
 
 # Text ------------------------------------------------------------------------------------------------------------------

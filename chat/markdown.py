@@ -192,6 +192,11 @@ def render(text: str) -> str:
     return _CLEANER.clean(_PARSER.render(text)).strip()
 
 
+def render_code(text: str, language: str) -> str:
+    """Code as `render` shows a fence of it."""
+    return _CLEANER.clean(_code(text, language)).strip()
+
+
 @lru_cache(maxsize=2_048)
 def _kept(text: str) -> str:
     return _CLEANER.clean(_PARSER.render(text)).strip()

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from chat import markdown, strands
+from chat import markdown, parts, strands
 from chat.choices import Audience, MessageRole, MessageStatus, PresenceStatus
+from chat.parts import Part
 from chat.strands import FIRST, Path, Strand
 
 FILE_URL = "/api/v1/attachments"
@@ -207,6 +208,7 @@ class MessageRecord:
     structured_data: dict[str, Any] | None = None
     referenced_employees: tuple[dict[str, str], ...] = ()
     follow_ups: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost: str | None = None
@@ -254,6 +256,7 @@ class MessageRecord:
             structured_data=raw.get("structuredData"),
             referenced_employees=tuple(raw.get("referencedEmployees") or ()),
             follow_ups=tuple(raw.get("followUps") or ()),
+            parts=tuple(raw.get("parts") or ()),
             input_tokens=metadata.get("inputTokens"),
             output_tokens=metadata.get("outputTokens"),
             cost=None if cost is None else str(cost),
@@ -291,7 +294,7 @@ class MessageRecord:
             "role": self.role,
             "author": author,
             "text": self.text,
-            "parts": [],
+            "parts": parts.as_shown(self.parts),
             "html": self.html(),
             "status": self.status,
             "model": self.model,
@@ -351,6 +354,7 @@ class SharedMessageRecord:
     author: str | None
     text: str
     created_at: datetime
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,7 +389,13 @@ class ShareRecord:
             expires_at=raw["expiresAt"],
             revoked_at=raw.get("revokedAt"),
             messages=tuple(
-                SharedMessageRecord(message["role"], message.get("author"), message["text"], message["createdAt"])
+                SharedMessageRecord(
+                    message["role"],
+                    message.get("author"),
+                    message["text"],
+                    message["createdAt"],
+                    tuple(parts.as_shown(message.get("parts", ()))),
+                )
                 for message in raw.get("messages", ())
             ),
         )

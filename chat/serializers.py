@@ -9,6 +9,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from chat import parts
 from chat.choices import (
     Audience,
     ConsultationType,
@@ -325,6 +326,30 @@ class StructureInFile(Strict):
     data_points = NamesInFile(child=FigureOrText(), required=False, default=dict)
 
 
+@extend_schema_field(parts.SCHEMA)
+class PartsInFile(serializers.Field):
+    """Checked by `parts.checked`; the HTML that this API gives with them is left out."""
+
+    def to_internal_value(self, data: Any) -> list[parts.Part]:
+        bare = [_without_html(part) for part in data] if isinstance(data, list) else data
+        try:
+            return parts.checked(bare)
+        except parts.PartWrong as wrong:
+            problem: Any = wrong.sentence
+            for name in reversed(wrong.path.split(".") if wrong.path else []):
+                problem = {name: problem if isinstance(problem, dict) else [problem]}
+            raise serializers.ValidationError(problem) from wrong
+
+
+def _without_html(part: Any) -> Any:
+    return {name: value for name, value in part.items() if name != "html"} if isinstance(part, dict) else part
+
+
+@extend_schema_field(parts.SCHEMA)
+class PartsAnswer(serializers.Field):
+    pass
+
+
 class MessageInFile(Strict):
     id = Id(required=False)
     seq = Number(required=False, min_value=1, max_value=NUMBER_LIMIT, help_text="Its place; an import goes by the order of the list.")
@@ -346,6 +371,9 @@ class MessageInFile(Strict):
     finish_reason = Text(required=False, allow_null=True, allow_blank=True, max_length=FILE_WORD_LIMIT)
     confidence = Figure(required=False, allow_null=True, min_value=0, max_value=1)
     sources = Each(child=Text(max_length=FILE_WORD_LIMIT), required=False, max_length=FILE_SOURCES_LIMIT)
+    parts = PartsInFile(
+        required=False, help_text="What it holds besides words; with a `text` among them they are all of it, and `text` is made of them."
+    )
     attachments = Each(
         child=AttachmentInFile(), required=False, max_length=FILES_LIMIT, help_text="What came with it; an import leaves them out."
     )
@@ -494,7 +522,7 @@ class MessageAnswer(serializers.Serializer):
     role = serializers.ChoiceField(choices=MessageRole.choices)
     author = PersonAnswer(allow_null=True, help_text="Null for an answer.")
     text = serializers.CharField()
-    parts = serializers.ListField(child=serializers.DictField())
+    parts = PartsAnswer(help_text="With a `text` among them they are all of the message, else they stand below its text.")
     html = serializers.CharField(help_text="The text as safe HTML; empty while it is being written.")
     status = serializers.ChoiceField(choices=MessageStatus.choices)
     model = serializers.CharField(allow_null=True)

@@ -1,4 +1,4 @@
-"""A conversation as a file: JSON that can be imported again, and Markdown for people.
+"""A conversation as a file: JSON that can be imported again, Markdown for people, and the lines that a PDF is set from.
 
 Pure: messages go in as `PROJECTION` shapes them, bytes come out.
 
@@ -7,7 +7,7 @@ The JSON is one object, documented as `ConversationFile` in the API's schema:
     {"format": "parley-conversation", "version": 1, "exported_at": time,
      "conversation": {id, kind, type, title, subject_employee_ids, subject_type, created_at, last_message_at},
      "messages": [{id, seq, strand, edits, role, author, text, status, model, version, usage, finish_reason, confidence, sources,
-                   attachments, structured_data, error, attempt, answer_to, created_at, edited_at}, …]}
+                   parts, attachments, structured_data, error, attempt, answer_to, created_at, edited_at}, …]}
 
 A message whose `strand` is not 0 is of the way that the conversation took since the question with that `seq`, which was made from the
 one with the `seq` that its `edits` says; what it shares with other strands is there once. The Markdown is of one strand.
@@ -18,11 +18,12 @@ batches and give a part for each, so that a file of any length passes through li
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from chat import parts
 from chat.choices import ConsultationType, ExportFormat, Kind, MessageRole, MessageStatus
 from chat.documents import Message
 from chat.records import ConversationRecord
@@ -31,7 +32,7 @@ from config import json, mongo
 
 FORMAT, VERSION = "parley-conversation", 1
 ASSISTANT_NAME = "Parley"
-EXTENSIONS = {ExportFormat.MARKDOWN: "md", ExportFormat.JSON: "json"}
+EXTENSIONS = {ExportFormat.MARKDOWN: "md", ExportFormat.JSON: "json", ExportFormat.PDF: "pdf"}
 NAME_LIMIT = 60  # characters; at four bytes each they still fit into what file systems take
 
 M = mongo.names(Message)
@@ -76,6 +77,7 @@ PROJECTION = {
     "finish_reason": _known(M.finish_reason),
     "confidence": _known(f"{_METADATA}.confidenceScore"),
     "sources": _known(f"{_METADATA}.sources", []),
+    "parts": _known(M.parts, []),
     "attachments": {
         "$map": {
             "input": _known(M.attachments, []),
@@ -140,7 +142,9 @@ def _conversation(conversation: ConversationRecord) -> dict[str, Any]:
 
 
 def _spelled(message: dict[str, Any]) -> dict[str, Any]:
-    """MongoDB writes small and large costs with an exponent; the file does not."""
+    """MongoDB writes small and large costs with an exponent; the file does not. What parts point to stays behind."""
+    if message["parts"]:
+        message["parts"] = parts.as_copied(message["parts"])
     usage = message["usage"]
     if usage and usage["cost"] and "E" in usage["cost"]:
         usage["cost"] = format(Decimal(usage["cost"]), "f")
@@ -152,28 +156,39 @@ def _spelled(message: dict[str, Any]) -> dict[str, Any]:
 
 def as_markdown(conversation: ConversationRecord, batches: Iterable[Batch], *, subjects: Sequence[str], now: datetime) -> Iterator[bytes]:
     """Each text stands in a quote of its own, word for word: headings, fences or tags in it end with it. `subjects` are names."""
-    sort = ConsultationType(conversation.type).label if conversation.type else Kind(conversation.kind).label
-    facts = [
-        f"- {sort}" + (f": {', '.join(map(_plain, subjects))}" if subjects else ""),
-        f"- Started {_moment(conversation.created_at)}, last message {_moment(conversation.last_message_at)}",
-        f"- Exported {_moment(now)}",
-    ]
-    yield "\n".join([f"# {_plain(conversation.title)}", "", *facts, ""]).encode()
+    facts = _facts(conversation, list(map(_plain, subjects)), now=now)
+    yield "\n".join([f"# {_plain(conversation.title)}", "", *(f"- {fact}" for fact in facts), ""]).encode()
     for batch in batches:
         yield "".join(_section(message) for message in batch).encode()
 
 
-def _section(message: dict[str, Any]) -> str:
+def _facts(conversation: ConversationRecord, subjects: Sequence[str], *, now: datetime) -> list[str]:
+    sort = str(ConsultationType(conversation.type).label if conversation.type else Kind(conversation.kind).label)
+    return [
+        sort + (f": {', '.join(subjects)}" if subjects else ""),
+        f"Started {_moment(conversation.created_at)}, last message {_moment(conversation.last_message_at)}",
+        f"Exported {_moment(now)}",
+    ]
+
+
+def _who(message: dict[str, Any]) -> str:
     name = (message["author"] or {}).get("name") if message["role"] == MessageRole.USER.value else ASSISTANT_NAME
-    parts = [f"\n## {_plain(name or 'Somebody')}, {_moment(message['created_at'])}\n"]
+    return name or "Somebody"
+
+
+def _section(message: dict[str, Any]) -> str:
+    pieces = [f"\n## {_plain(_who(message))}, {_moment(message['created_at'])}\n"]
     if message["text"]:
-        parts.append("\n> " + _LINE_END.sub(r"\1> ", message["text"]) + "\n")
-    parts += [f"\n*Attached: {_plain(file['name'])} ({_plain(file['type'])}, {file['size']:,} bytes)*\n" for file in message["attachments"]]
+        pieces.append("\n> " + _LINE_END.sub(r"\1> ", message["text"]) + "\n")
+    for file in message["attachments"]:
+        pieces.append(f"\n*Attached: {_plain(file['name'])} ({_plain(file['type'])}, {file['size']:,} bytes)*\n")
+    if (held := message.get("parts")) and not parts.are_whole(held):
+        pieces.append("\n> " + _LINE_END.sub(r"\1> ", parts.words(held)) + "\n")
     if structure := message.get("structured_data"):
-        parts += _analysis(structure)
-    if foot := _foot(message):
-        parts.append(f"\n*{foot}*\n")
-    return "".join(parts)
+        pieces += _analysis(structure)
+    if foot := _foot(message, plain=_plain):
+        pieces.append(f"\n*{foot}*\n")
+    return "".join(pieces)
 
 
 def _analysis(structure: dict[str, Any]) -> Iterator[str]:
@@ -192,14 +207,40 @@ def _analysis(structure: dict[str, Any]) -> Iterator[str]:
             yield f"\n**{label}**\n\n" + "".join(f"- {line}\n" for line in lines)
 
 
-def _foot(message: dict[str, Any]) -> str:
+def _foot(message: dict[str, Any], *, plain: Callable[[str], str]) -> str:
     """How it ended where it did not end well, its model and its tokens."""
     said = [] if message["status"] == MessageStatus.SENT.value else [str(MessageStatus(message["status"]).label)]
     if message["model"]:
-        said.append(_plain(message["model"]))
+        said.append(plain(message["model"]))
     if usage := message["usage"]:
         said.append(f"{(usage['input_tokens'] or 0) + usage['output_tokens']:,} tokens")
     return " · ".join(said)
+
+
+# Lines that are set as pages (`chat/typesetting.py`) ---------------------------------------------------------------------
+
+
+def as_lines(conversation: ConversationRecord, batches: Iterable[Batch], *, subjects: Sequence[str], now: datetime) -> Iterator[bytes]:
+    """JSON, an object a line: the head, then each message."""
+    yield json.dumps({"title": conversation.title, "facts": _facts(conversation, subjects, now=now)}) + b"\n"
+    for batch in batches:
+        yield b"".join(json.dumps(_line(message)) + b"\n" for message in batch)
+
+
+def _line(message: dict[str, Any]) -> dict[str, Any]:
+    """An answer is Markdown, what people write is not; what stands below either is."""
+    held, structure = message.get("parts") or (), message.get("structured_data")
+    is_whole = parts.are_whole(held)
+    below = [parts.words(held) if held and not is_whole else "", *(_analysis(structure) if structure else ())]
+    attached = [f"Attached: {file['name']} ({file['type']}, {file['size']:,} bytes)" for file in message["attachments"]]
+    return {
+        "who": _who(message),
+        "at": _moment(message["created_at"]),
+        "text": message["text"],
+        "is_markdown": is_whole or message["role"] != MessageRole.USER.value,
+        "below": "\n\n".join(filter(None, below)),
+        "foot": "\n".join(filter(None, [*attached, _foot(message, plain=str)])),
+    }
 
 
 def _plain(words: str) -> str:

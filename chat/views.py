@@ -24,7 +24,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 from django.views.defaults import page_not_found
 
-from chat import access, selectors
+from chat import access, actions, selectors
 from chat.choices import ON_THEIR_WAY, Audience, ConsultationType, ConversationStatus, ExportFormat, MessageRole, MessageStatus
 from chat.days import group_of, start_of
 from chat.downloads import Download, Picture
@@ -443,6 +443,7 @@ def _conversation_page(
         may_share=is_theirs and access.may_share(membership, audience=Audience.ORGANIZATION),
         may_delete=is_theirs and roles.may(membership, "chat:conversation:delete"),
         names={str(subject.pk): subject.name for subject in subjects},
+        actions=actions.addresses(membership.organization.slug, conversation.id),
         about=_about(conversation, subjects),
         type_line=_LINES.get(conversation.type or "", ""),
         left=left and left.as_json(),
@@ -455,7 +456,7 @@ def _conversation_page(
         blank_question=_blank(MessageRole.USER),
         blank_answer=_blank(MessageRole.ASSISTANT),
         problem=problem,
-        text=text,
+        text=text or asked.get("ask", ""),
         client_id=client_id or new_client_id(),
         suggestion_id=new_client_id(),
         open_id=conversation.id,
@@ -521,6 +522,7 @@ def _blank(role: MessageRole) -> dict[str, Any]:
         "attachments": [],
         "feedback": None,
         "structured_data": None,
+        "parts": [],
         "versions": 1,
         "strand": 0,
         "beside": None,
@@ -533,8 +535,11 @@ def export(request: HttpRequest, membership: Membership, *, conversation: UUID) 
     found = access.conversation_for(membership, conversation)
     form = ExportForm(request.GET)
     if not form.is_valid():
-        return HttpResponse("Ask for markdown or json.", status=400, content_type="text/plain")
-    return Download(exports.export(membership, found, format=ExportFormat(form.cleaned_data["format"])))
+        return HttpResponse("Ask for markdown, json or pdf.", status=400, content_type="text/plain")
+    try:
+        return Download(exports.export(membership, found, format=ExportFormat(form.cleaned_data["format"])))
+    except ChatError as error:
+        return _conversation_page(request, membership, found, problem=error.sentence, status=error.http_status)
 
 
 @require_POST
@@ -894,7 +899,7 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
     except people_access.NotFound:
         response = render(request, "chat/shared_missing.html", status=404)
     else:
-        response = render(request, "chat/shared.html", {"share": found.share})
+        response = render(request, "chat/shared.html", {"share": found.share, "actions": {}})
     response.headers["Cache-Control"] = "private, no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Robots-Tag"] = "noindex"

@@ -344,6 +344,8 @@ OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "")
 OPENAI_MODEL = env.str("OPENAI_MODEL", "gpt-4o-mini")
 OPENAI_FALLBACK_MODEL = env.str("OPENAI_FALLBACK_MODEL", "")  # asked when OPENAI_MODEL fails before its first text
+# Models that take pictures; one that is not named here is told which pictures it cannot see.
+OPENAI_PICTURE_MODELS = frozenset(checked(env.list, "OPENAI_PICTURE_MODELS", ["gpt-4o-mini", "gpt-4o", "gpt-4.1", "gpt-4.1-mini"]))
 AI_TITLES = checked(env.bool, "AI_TITLES", True)  # a consultation without a title gets one from its first exchange: a call more
 AI_ANALYSES = checked(env.bool, "AI_ANALYSES", True)  # figures, recommendations and next questions beside each answer: a call more
 AI_MEMORY = checked(env.bool, "AI_MEMORY", True)  # what was said long ago is summarized: a call more every few turns of a long conversation

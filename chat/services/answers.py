@@ -27,7 +27,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from pymongo import ReturnDocument, UpdateOne
 
-from chat import events, prompts
+from chat import asides, events, prompts
 from chat.choices import MessageStatus
 from chat.documents import Message
 from chat.realtime import calls, keys, progress, stream
@@ -572,6 +572,7 @@ def _success(writing: Writing, finished: Finished, context: AnswerContext) -> di
         M.calls: [ledger.as_document(attempt) for attempt in finished.attempts],
         M.ai_response_metadata: {name: value for name, value in metadata.items() if value is not None},
         M.referenced_employees: analyses.references(writing.text, context),
+        M.parts: asides.beside(context, unseen=finished.unseen),
     }
 
 

@@ -28,12 +28,14 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from pymongo.errors import DuplicateKeyError
 
-from chat import access
+from chat import access, pictures
 from chat.choices import ConversationStatus
 from chat.documents import Attachment
 from chat.records import AttachmentRecord, ConversationRecord, MessageRecord
 from chat.services import errors, exports
-from config import mongo
+from config import loop, mongo
+from integrations.providers import registry
+from integrations.providers.base import Picture
 from tenants import access as people
 from tenants import roles
 from tenants.models import Membership
@@ -68,7 +70,7 @@ AT_ONCE = 2  # inspections of one process; each takes a processor and up to a gi
 WAIT_SECONDS = 10.0  # for one's turn
 BATCH = 100  # files that are removed between two looks
 PART = 256 * 1024  # bytes that are read at once
-THUMBNAIL_TYPE = "image/webp"
+THUMBNAIL_TYPE, SHOWN_TYPE = "image/webp", "image/jpeg"
 INSPECTION = Path(access.__file__).with_name("inspection.py")  # not imported: what it needs takes long to load
 
 WHY_ACROSS = ACROSS_COMMENT + "what nobody sent within a day is removed, of every organization"
@@ -122,6 +124,7 @@ def upload(
             A.height: found["height"],
             A.stored_as: stored_as,
             A.thumbnail_as: f"{stored_as}-thumbnail" if found["width"] else None,
+            A.shown_as: f"{stored_as}-shown" if found["width"] else None,
             A.text: found["text"],
             A.is_whole: found["is_whole"],
             A.is_sent: False,
@@ -132,8 +135,9 @@ def upload(
         except DuplicateKeyError:
             return AttachmentRecord.read(mongo.collection(Attachment).find_one(once))
         default_storage.save(stored_as, ContentFile(kept.read_bytes()))
-        if raw[A.thumbnail_as]:
+        if found["width"]:
             default_storage.save(raw[A.thumbnail_as], ContentFile((Path(folder) / "thumbnail").read_bytes()))
+            default_storage.save(raw[A.shown_as], ContentFile((Path(folder) / "shown").read_bytes()))
     return AttachmentRecord.read(raw)
 
 
@@ -273,6 +277,33 @@ async def texts_of(messages: Sequence[MessageRecord]) -> dict[str, FileText]:
     return {raw[A.attachment_id]: FileText(text=raw[A.text], is_whole=raw[A.is_whole]) for raw in await found.to_list()}
 
 
+async def pictures_of(messages: Sequence[MessageRecord]) -> dict[str, Picture]:
+    """Those of the images of these messages, which are of one conversation, that a model is shown now, by their ids; the newest first to
+    be kept. One query, none without images, and none where no model that would be asked takes them."""
+    wanted = pictures.chosen(messages)
+    if not wanted or not registry.takes_pictures():
+        return {}
+    these = {
+        A.organization_id: messages[0].organization_id,
+        A.conversation_id: messages[0].conversation_id,
+        A.attachment_id: {"$in": [image.id for image in wanted]},
+    }
+    cursor = mongo.async_collection(Attachment).find(these, {A.attachment_id: 1, A.shown_as: 1})
+    stored = {raw[A.attachment_id]: raw.get(A.shown_as) for raw in await cursor.to_list()}
+    return await loop.in_thread(_read, {image: stored[image.id] for image in wanted if stored.get(image.id)})
+
+
+def _read(stored: dict[AttachmentRecord, str]) -> dict[str, Picture]:
+    found = dict[str, Picture]()
+    for image, name in stored.items():
+        try:
+            with default_storage.open(name) as opened:
+                found[image.id] = Picture(name=image.name, type=SHOWN_TYPE, data=opened.read(), tokens=pictures.tokens(image))
+        except FileNotFoundError:
+            pass  # its file is gone: the model is told its name alone
+    return found
+
+
 # Removing ----------------------------------------------------------------------------------------------------------------
 
 
@@ -310,6 +341,6 @@ def _remove(raw: dict[str, Any]) -> bool:
 
 
 def _delete(raw: dict[str, Any]) -> None:
-    for name in filter(None, (raw[A.stored_as], raw.get(A.thumbnail_as))):
+    for name in filter(None, (raw[A.stored_as], raw.get(A.thumbnail_as), raw.get(A.shown_as))):
         default_storage.delete(name)
     mongo.collection(Attachment).delete_one({A.organization_id: raw[A.organization_id], A.attachment_id: raw[A.attachment_id]})

@@ -18,7 +18,7 @@ from chat.records import ConversationRecord, MessageRecord, as_time
 from chat.services import attachments
 from chat.services.attachments import FileText
 from config import loop, mongo
-from integrations.providers.base import Code, ProviderError
+from integrations.providers.base import Code, Picture, ProviderError
 from tenants import access, roles, scoping
 from tenants.models import Membership
 
@@ -107,6 +107,7 @@ class AnswerContext:
     subjects: tuple[Subject, ...]
     subjects_read_at: float | None = None  # seconds since the epoch; None where what was kept is still right, or there are none
     files: Mapping[str, FileText] = field(default_factory=dict)  # what the files of question and history say, by their ids
+    pictures: Mapping[str, Picture] = field(default_factory=dict)  # what a model is shown of their images, by their ids
     memory: Memory | None = None
 
 
@@ -124,6 +125,7 @@ async def for_answer(call: Call) -> AnswerContext:
         subjects=subjects,
         subjects_read_at=read_at,
         files=await attachments.texts_of(messages),
+        pictures=await attachments.pictures_of(messages),
         memory=memory,
     )
 

@@ -45,6 +45,11 @@ class TextTooLong(ChatError):
         super().__init__(f"The message is too long. {limit:,} characters are the most.")
 
 
+class TooLongToPrint(ChatError):
+    code, http_status = "too_long_to_print", 409
+    sentence = "This conversation is too long for a PDF. Download it as Markdown or JSON instead."
+
+
 class NothingToRetry(ChatError):
     code, http_status = "nothing_to_retry", 409
     sentence = "Only an answer that was interrupted, stopped or failed can be retried."
@@ -196,7 +201,7 @@ class FileSent(ChatError):
 
 class Busy(ChatError):
     code, http_status, retry_after = "busy", 503, 5
-    sentence = "Too many files arrive at once. Try again in a few seconds."
+    sentence = "Too many files are worked on at once. Try again in a few seconds."
 
 
 class StoreAway(ChatError):

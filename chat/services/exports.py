@@ -1,10 +1,16 @@
 """A conversation as a file, read from MongoDB in batches and written as it is read."""
 
+import logging
+import subprocess
+import sys
+import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.utils import timezone
@@ -13,7 +19,7 @@ from chat import strands, transcripts
 from chat.choices import ExportFormat
 from chat.documents import Message
 from chat.records import ConversationRecord
-from chat.strands import Path
+from chat.services import errors
 from config import mongo
 from tenants import access as people
 from tenants import roles
@@ -21,10 +27,23 @@ from tenants.choices import AccessKind
 from tenants.models import Membership
 from tenants.services import audit
 
+log = logging.getLogger(__name__)
+
 M = mongo.names(Message)
 
 AT_ONCE = 2_000  # messages
-MEDIA_TYPES = {ExportFormat.MARKDOWN: "text/markdown; charset=utf-8", ExportFormat.JSON: "application/json"}
+MEDIA_TYPES = {
+    ExportFormat.MARKDOWN: "text/markdown; charset=utf-8",
+    ExportFormat.JSON: "application/json",
+    ExportFormat.PDF: "application/pdf",
+}
+TYPESETTING = Path(transcripts.__file__).with_name("typesetting.py")  # not imported: what it needs takes long to load
+TYPESETTING_SECONDS = 180.0
+PRINTS_AT_ONCE = 1  # of one process; each takes a processor
+WAIT_SECONDS = 10.0  # for one's turn
+PART = 256 * 1024  # bytes that are read at once
+
+_turns = threading.BoundedSemaphore(PRINTS_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +56,12 @@ class File:
 
 
 def export(membership: Membership, conversation: ConversationRecord, *, format: ExportFormat, now: datetime | None = None) -> File:
-    """The whole conversation but for deleted messages, in the order it was said; as Markdown, the strand that this person looked at
-    last. It came through the door.
+    """The whole conversation but for deleted messages, in the order it was said; as Markdown and PDF, the strand that this
+    person looked at last. It came through the door.
 
-    Raises `Forbidden`. An export of another person's conversation is recorded (D12). Causes the first query at once, so that a
-    store that is away is said before the first byte; the others while `parts` is read.
+    Raises `Forbidden`; for a PDF, which is made here and takes seconds, `Busy` and `TooLongToPrint`. An export of another person's
+    conversation is recorded (D12). Causes the first query at once, so that a store that is away is said before the first byte; the others
+    while `parts` is read.
     """
     roles.require(membership, "chat:conversation:export")
     now = now or timezone.now()
@@ -50,6 +70,9 @@ def export(membership: Membership, conversation: ConversationRecord, *, format: 
     batches = chain([first] if (first := next(batches, None)) else [], batches)
     if format == ExportFormat.JSON:
         parts = transcripts.as_json(conversation, batches, now=now)
+    elif format == ExportFormat.PDF:
+        subjects = _subject_names(membership, conversation)
+        parts = _typeset(transcripts.as_lines(conversation, batches, subjects=subjects, now=now))
     else:
         subjects = _subject_names(membership, conversation)
         parts = transcripts.as_markdown(conversation, batches, subjects=subjects, now=now)
@@ -57,7 +80,34 @@ def export(membership: Membership, conversation: ConversationRecord, *, format: 
     return File(name=transcripts.file_name(conversation.title, format), media_type=MEDIA_TYPES[format], parts=parts)
 
 
-def _batches(conversation: ConversationRecord, path: Path) -> Iterator[transcripts.Batch]:
+def _typeset(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The pages that `chat/typesetting.py` makes of these lines. It runs apart, with limits of its own and nothing in its environment."""
+    if not _turns.acquire(timeout=WAIT_SECONDS):
+        raise errors.Busy
+    try:
+        with tempfile.TemporaryDirectory(prefix="parley-pdf-") as name:
+            folder = Path(name)
+            with (folder / "messages.jsonl").open("wb") as written:
+                written.writelines(lines)
+            command = [sys.executable, "-I", str(TYPESETTING), name]
+            made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env={}, timeout=TYPESETTING_SECONDS)
+            if made.returncode:
+                log.error("A PDF could not be made: %s", made.stderr[-2_000:].decode(errors="replace"))
+                raise errors.TooLongToPrint
+            return _parts((folder / "out.pdf").open("rb"))  # it stays readable when its folder is gone
+    except subprocess.TimeoutExpired:
+        raise errors.TooLongToPrint from None
+    finally:
+        _turns.release()
+
+
+def _parts(opened: BinaryIO) -> Iterator[bytes]:
+    with opened:
+        while part := opened.read(PART):
+            yield part
+
+
+def _batches(conversation: ConversationRecord, path: strands.Path) -> Iterator[transcripts.Batch]:
     """All messages, or those on a path."""
     wanted: dict[str, Any] = {M.organization_id: conversation.organization_id, M.conversation_id: conversation.id, M.deleted_at: None}
     messages = mongo.collection(Message)

@@ -10,6 +10,7 @@ from bson.decimal128 import Decimal128
 from django.utils import timezone
 from pymongo.errors import DuplicateKeyError
 
+from chat import parts
 from chat.choices import ON_THEIR_WAY, ConsultationType, ContentType, MessageRole, MessageStatus
 from chat.documents import Conversation, Message, StructuredData
 from chat.records import ConversationRecord
@@ -168,11 +169,13 @@ class _Strands:
 def _said(message: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept of a message as it was."""
     is_answer = message["role"] == MessageRole.ASSISTANT.value
+    held = parts.as_copied(message.get("parts") or ())
     author, error = message.get("author") or {}, message.get("error") or {}
     details = {"errorCode": error.get("code"), "errorMessage": error.get("detail")}
     return {
         M.role: message["role"],
-        M.content: message["text"],
+        M.content: parts.words(held) if parts.are_whole(held) else message["text"],
+        M.parts: held,
         M.content_type: ContentType.TEXT.value,
         M.status: _ended(message["status"]) if is_answer else MessageStatus.SENT.value,
         M.user_name: None if is_answer else author.get("name"),

@@ -8,7 +8,7 @@ from typing import Any
 import uuid_utils.compat as uuid
 from django.utils import timezone
 
-from chat import access, strands
+from chat import access, parts, strands
 from chat.choices import ON_THEIR_WAY, Audience
 from chat.documents import Message, Share
 from chat.records import ConversationRecord, ShareRecord
@@ -108,7 +108,7 @@ def _copy(conversation: ConversationRecord, *, strand: int) -> tuple[list[dict[s
         wanted["$or"], hint = strands.clauses(path, most=strands.MOST), strands.INDEX
     found = mongo.collection(Message).find(
         wanted,
-        {M.role: 1, M.user_name: 1, M.content: 1, M.created_at: 1},
+        {M.role: 1, M.user_name: 1, M.content: 1, M.parts: 1, M.created_at: 1},
         sort=[(M.seq, -1)],
         limit=MESSAGES_LIMIT + 1,
         hint=hint,
@@ -118,5 +118,7 @@ def _copy(conversation: ConversationRecord, *, strand: int) -> tuple[list[dict[s
         size += len(raw[M.content].encode())
         if len(copied) == MESSAGES_LIMIT or size > BYTES_LIMIT:
             return copied[::-1], False
-        copied.append({"role": raw[M.role], "author": raw.get(M.user_name), "text": raw[M.content], "createdAt": raw[M.created_at]})
+        said = {"role": raw[M.role], "author": raw.get(M.user_name), "text": raw[M.content], "createdAt": raw[M.created_at]}
+        held = raw.get(M.parts) or ()
+        copied.append(said | ({"parts": parts.as_copied(held, for_strangers=True)} if parts.are_whole(held) else {}))
     return copied[::-1], True

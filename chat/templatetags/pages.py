@@ -11,7 +11,7 @@ from django.forms import BoundField
 from django.utils.dateparse import parse_datetime
 from django.utils.safestring import SafeString, mark_safe
 
-from chat import devices
+from chat import actions, devices, parts
 from chat import markdown as rendering
 from chat.choices import ConsultationType, Kind, MessageRole, MessageStatus
 from tenants.models import Membership
@@ -189,6 +189,18 @@ def file_facts(file: dict[str, Any]) -> str:
 
 def _size(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size > 999_000 else f"{math.ceil(size / 1000)} KB"
+
+
+@register.filter
+def are_whole(held: list[parts.Part]) -> bool:
+    """Whether a message's parts stand in the place of its text. The page's script says the same (`parts.js`)."""
+    return parts.are_whole(held)
+
+
+@register.filter
+def leads_to(button: dict[str, str], known: dict[str, str]) -> str | None:
+    """Where a part's button leads; None where it is to be plain words: in a shared copy, and for an action that is not known."""
+    return actions.address(button, known) if known else None
 
 
 @register.filter

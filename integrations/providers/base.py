@@ -1,7 +1,7 @@
 """What every provider takes and gives: requests, usage, endings and errors. No I/O."""
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -36,11 +36,22 @@ class Outcome(TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """An image that goes with a message; `type` is a media type, `tokens` what it costs, about."""
+
+    name: str
+    type: str
+    data: bytes = field(repr=False)
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
     """One message of the prompt; `role` is `system`, `user` or `assistant`."""
 
     role: str
     text: str
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +61,8 @@ class CompletionRequest:
     `facts` are plain dicts about the subjects, for the offline consultant, which reads no prompt; their keys are in
     `providers/offline.py`. `conversation_type` is one of the eight types of a consultation, or empty. `attempt` counts the
     answer's attempts from 1 (a retry by a person), not the calls made within one. `schema` is a JSON schema that the text must follow,
-    of the sort that providers' strict modes take; not all keep to it, so the caller looks.
+    of the sort that providers' strict modes take; not all keep to it, so the caller looks. `unseen` are the names of images that came with
+    the question and are not in `messages`.
     """
 
     organization_id: UUID | str
@@ -67,6 +79,7 @@ class CompletionRequest:
     api_key_name: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
     schema: Mapping[str, Any] | None = None
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +143,7 @@ class Finished:
     """The end of a complete answer. `cost` is None, and `cost_known` false, where the price is unknown.
 
     `attempts` are all calls it took, the last one being the one that answered: kept with the message, they let the ledger be
-    made whole after a crash (`services/ledger.py`).
+    made whole after a crash (`services/ledger.py`). `unseen` are the names of the images that the model was not shown.
     """
 
     finish_reason: str
@@ -143,6 +156,7 @@ class Finished:
     first_token_ms: int | None
     confidence: float | None
     sources: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
     attempts: tuple[Attempt, ...] = ()
 
 
@@ -190,9 +204,22 @@ class Provider(Protocol):
         """US dollars, or None where the price is unknown. May wait for nothing."""
 
 
-def estimate(*, prompt: int, text: int) -> Usage:
-    """Usage that nobody reported, from the characters read and written."""
-    return Usage(about_tokens(prompt), about_tokens(text), estimated=True)
+def estimate(*, prompt: int, text: int, pictures: int = 0) -> Usage:
+    """Usage that nobody reported, from the characters read and written and the tokens of pictures."""
+    return Usage(about_tokens(prompt) + pictures, about_tokens(text), estimated=True)
+
+
+def without_pictures(request: CompletionRequest) -> CompletionRequest:
+    """The same, for a model that takes none: it is told by name what it cannot see."""
+    if not any(message.pictures for message in request.messages):
+        return request
+    unseen = [picture.name for message in request.messages for picture in message.pictures]
+    messages = tuple(_told(message) if message.pictures else message for message in request.messages)
+    return replace(request, messages=messages, unseen=(*request.unseen, *unseen))
+
+
+def _told(message: ChatMessage) -> ChatMessage:
+    return ChatMessage(message.role, f"{message.text}\n\n[You are not shown these images and cannot see what is on them.]")
 
 
 def about_tokens(characters: int) -> int:

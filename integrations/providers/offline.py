@@ -10,7 +10,8 @@ The rules, for every type of conversation:
 2. The type of the conversation says which sections there are; without one, and for a single employee, the question's words do
    ("training", "strengths"), or else there is a portrait.
 3. A figure between 0 and 1 is a share, one up to 100 a percentage; others are reported, not judged.
-4. Where nothing is known, the answer says so. Confidence is the share of the facts asked for that are known.
+4. Pictures are named and not looked at.
+5. Where nothing is known, the answer says so. Confidence is the share of the facts asked for that are known.
 
 Asked for JSON (`CompletionRequest.schema`) it gives, for the purpose `analysis`, the same findings as figures and sentences; for the
 purpose `memory`, the questions so far: the lines of the last message that begin with `Person: `.
@@ -121,12 +122,13 @@ def _answer(request: CompletionRequest) -> tuple[str, Ending]:
         rule = RULES.get(request.conversation_type) or _rule_for(question, people)
         count = f"{len(people)} {'person' if len(people) == 1 else 'people'}"
         closing = f"*From the records of {count}, by fixed rules; no language model was asked.*"
-        text = "\n".join([*rule(people), "", closing])
+        text = "\n".join([*rule(people), *_unseen(request), "", closing])
     else:
         text = (
             "I am the offline consultant: I answer from the records of employees, and this conversation names none that you "
             "may see. Start a consultation about chosen employees, or ask your administrator to connect a language model."
         )
+        text = "\n".join([text, *_unseen(request)])
     read = sum(len(TOKEN.findall(message.text)) for message in request.messages)
     return text, Ending(
         finish_reason="stop",
@@ -135,6 +137,11 @@ def _answer(request: CompletionRequest) -> tuple[str, Ending]:
         confidence=round(fmean(person.known for person in people), 2) if people else 0.0,
         sources=tuple(f"employee:{person.id}" for person in people),
     )
+
+
+def _unseen(request: CompletionRequest) -> list[str]:
+    names = _listed(" ".join(re.sub(r"[^\w .-]", " ", name).split()) for name in request.unseen)
+    return ["", f"I cannot see pictures, so this rests on nothing that is on {names}."] if names else []
 
 
 def _person(fact: Mapping[str, Any]) -> Person:

@@ -6,6 +6,7 @@ with the SDK and compare.
 """
 
 import email.utils
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ import orjson
 
 from integrations import egress, wire
 from integrations.providers import prices
-from integrations.providers.base import Code, CompletionRequest, Ending, ProviderError, Usage
+from integrations.providers.base import ChatMessage, Code, CompletionRequest, Ending, ProviderError, Usage
 from integrations.providers.event_stream import EventStream, EventTooLarge
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class OpenAI:
         raise _error_for(response.status, response.headers, said)
 
     def _body(self, request: CompletionRequest, *, model: str, streamed: bool) -> "CompletionCreateParams":
-        messages: list[Any] = [{"role": message.role, "content": message.text} for message in request.messages]
+        messages: list[Any] = [{"role": message.role, "content": _content(message)} for message in request.messages]
         body: dict[str, Any] = {"model": model, "messages": messages}
         if request.temperature is not None:
             body["temperature"] = request.temperature
@@ -139,6 +140,13 @@ class OpenAI:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
         return body  # type: ignore[return-value]
+
+
+def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
+    if not message.pictures:
+        return message.text
+    shown = [f"data:{picture.type};base64,{b64encode(picture.data).decode()}" for picture in message.pictures]
+    return [{"type": "text", "text": message.text}, *({"type": "image_url", "image_url": {"url": address}} for address in shown)]
 
 
 class Reading:

@@ -18,6 +18,7 @@ class Route:
 
     provider: Provider
     model: str
+    takes_pictures: bool = False
 
 
 # Connections belong to an event loop; a loop that is gone takes its providers along.
@@ -42,7 +43,14 @@ def routes(request: CompletionRequest) -> tuple[Route, ...]:
             permanent=True,
         )
     provider = _openai()
-    return tuple(Route(provider, model) for model in models)
+    return tuple(Route(provider, model, takes_pictures=model in settings.OPENAI_PICTURE_MODELS) for model in models)
+
+
+def takes_pictures() -> bool:
+    """Whether a model that would be asked as things are set now is said to take pictures."""
+    if not (settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL):
+        return False
+    return not {settings.OPENAI_MODEL, settings.OPENAI_FALLBACK_MODEL}.isdisjoint(settings.OPENAI_PICTURE_MODELS)
 
 
 def _openai() -> OpenAI:

@@ -26,6 +26,7 @@ from integrations.providers.base import (
     ProviderError,
     Usage,
     estimate,
+    without_pictures,
 )
 from integrations.services import ledger
 
@@ -172,7 +173,9 @@ async def _answer(request: CompletionRequest, attempts: list[Attempt], *, stream
         attempts.append(attempt)
         ledger.record(attempt)
 
+    given = request
     for route, is_last in zip(routes, [False] * (len(routes) - 1) + [True], strict=True):
+        request = given if route.takes_pictures else without_pictures(given)
         for nth in range(1, CALLS + 1):
             number += 1
             call = _Call(request, route, number=number, first_attempt_error=first_attempt_error)
@@ -220,6 +223,7 @@ async def _answer(request: CompletionRequest, attempts: list[Attempt], *, stream
                     first_token_ms=_milliseconds(began, call.first_text_at or time.monotonic()),
                     confidence=ending.confidence,
                     sources=ending.sources,
+                    unseen=request.unseen,
                     attempts=tuple(attempts),
                 )
                 return
@@ -245,7 +249,8 @@ def _pause(nth: int, retry_after: float | None) -> float | None:
 
 
 def _estimated(request: CompletionRequest, length: int) -> Usage:
-    return estimate(prompt=sum(len(message.text) for message in request.messages), text=length)
+    pictures = sum(picture.tokens for message in request.messages for picture in message.pictures)
+    return estimate(prompt=sum(len(message.text) for message in request.messages), text=length, pictures=pictures)
 
 
 def _milliseconds(since: float, until: float) -> int:

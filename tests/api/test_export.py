@@ -1,11 +1,13 @@
 """A conversation as a file: what is in it, for whom, and that nothing is made of a message on the way but its bytes."""
 
 import copy
+import io
 from datetime import UTC, datetime
 
 import pytest
 import uuid_utils.compat as uuid
 from bson.decimal128 import Decimal128
+from pypdf import PdfReader
 
 from chat.documents import Conversation, Message
 from chat.downloads import Download
@@ -92,6 +94,7 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
                 "status": "sent",
                 "attempt": 1,
                 "sources": [],
+                "parts": [],
                 "attachments": [],
                 "created_at": "2026-01-02T03:04:05.678000Z",
                 **dict.fromkeys(
@@ -113,6 +116,7 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
                 "finish_reason": "stop",
                 "confidence": 0.75,
                 "sources": ["employee:x"],
+                "parts": [],
                 "attachments": [],
                 "structured_data": {
                     "analysis_type": "employee_specific",
@@ -205,20 +209,66 @@ def test_who_may_read_but_not_export_is_refused_and_strangers_see_nothing(cast, 
 
 def test_another_format_is_named(cast, olive):
     address = f"conversations/{start(olive, cast)['id']}/export"
-    for value in ("pdf", "", '{"$ne": null}'):
+    for value in ("docx", "", '{"$ne": null}'):
         assert refused_field(olive.get(address, {"format": value})) == "format"
 
 
-def test_the_page_offers_both_and_gives_them(cast, olive):
+def test_the_page_offers_all_and_gives_them(cast, olive, monkeypatch):
     conversation, browser = start(olive, cast), signed_in(cast.olive.user).client
     answered(olive, cast, conversation)
     page = f"/o/acme/chat/{conversation['id']}/"
     shown = browser.get(page).content.decode()
-    for format, label in (("markdown", "Markdown"), ("json", "JSON")):
+    for format, label in (("markdown", "Markdown"), ("json", "JSON"), ("pdf", "PDF")):
         assert f'href="{page}export/?format={format}"' in shown
         assert f"Download as {label}" in shown
         assert browser.get(f"{page}export/?format={format}").headers["Content-Disposition"].startswith("attachment")
-    for query in ("", "?format=pdf"):
+    monkeypatch.setattr(exports, "TYPESETTING_SECONDS", 0.01)
+    refused = browser.get(f"{page}export/?format=pdf")
+    assert refused.status_code == 409 and "Download it as Markdown or JSON" in refused.content.decode()
+    for query in ("", "?format=docx"):
         assert browser.get(f"{page}export/{query}").status_code == 400
     assert signed_in(cast.olive.user).send("POST", f"{page}export/").status_code == 405
     assert signed_in(cast.liam.user).client.get(f"{page}export/?format=json").status_code == 404
+
+
+def test_a_pdf_is_made_of_the_strand_and_what_stands_beside_its_answers(cast, olive):
+    conversation = start(olive, cast, title="Erik in spring")
+    said = answered(olive, cast, conversation, "How is *Erik*?")
+    let(said["answer"], cast, structuredData={**ANALYSIS, "insights": []})
+    response = export(olive, conversation, "pdf")
+    assert response.headers["Content-Type"] == "application/pdf"
+    assert response.headers["Content-Disposition"] == 'attachment; filename="Erik in spring.pdf"'
+    read = PdfReader(io.BytesIO(response.getvalue()))
+    words = " ".join(" ".join(page.extract_text() for page in read.pages).split())
+    for part in (
+        "Erik in spring",
+        "Olive Olsen",
+        "How is *Erik*?",
+        "Parley",
+        "Well.",
+        "role fit: 82.5 of 100",
+        "Ask him.",
+        "m-1 · 33 tokens",
+    ):
+        assert part in words, part
+
+
+@pytest.mark.parametrize("limit", ["time", "memory"])
+def test_what_cannot_be_made_a_pdf_is_said_before_the_first_byte(cast, olive, monkeypatch, tmp_path, limit):
+    conversation = start(olive, cast)
+    if limit == "time":
+        monkeypatch.setattr(exports, "TYPESETTING_SECONDS", 0.01)
+    else:
+        fails = tmp_path / "fails.py"
+        fails.write_text("raise MemoryError")
+        monkeypatch.setattr(exports, "TYPESETTING", fails)
+    [problem] = errors_of(olive.get(f"conversations/{conversation['id']}/export", {"format": "pdf"}), 409)
+    assert problem["code"] == "too_long_to_print" and "Markdown" in problem["detail"]
+
+
+def test_one_pdf_is_made_after_the_other(cast, olive, monkeypatch):
+    conversation = start(olive, cast)
+    monkeypatch.setattr(exports, "WAIT_SECONDS", 0.01)
+    with exports._turns:
+        [problem] = errors_of(olive.get(f"conversations/{conversation['id']}/export", {"format": "pdf"}), 503)
+    assert problem["code"] == "busy"

@@ -80,6 +80,7 @@ def test_redis_keys_are_written_in_one_file_of_each_boundary():
             "chat/realtime/keys.py": "the chat's keys",
             "chat/api.py": "the name of a link's address looks alike",
             "chat/views.py": "names of addresses look alike",
+            "chat/actions.py": "names of addresses look alike",
         },
     )
 

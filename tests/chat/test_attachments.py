@@ -247,7 +247,7 @@ def test_only_what_was_not_sent_can_be_taken_back(consultation, organization):
     attachments.take_back(membership, access.attachment_for(membership, red.id))
     with pytest.raises(errors.FileSent):
         attachments.take_back(membership, access.attachment_for(membership, note.id))
-    assert in_storage() == {raw["storedAs"] for raw in stored(consultation)}
+    assert in_storage() == {raw["storedAs"] for raw in stored(consultation)}, "neither thumbnail nor what models are shown"
     assert [raw["attachmentId"] for raw in stored(consultation)] == [note.id]
     with pytest.raises(errors.UnknownFile):
         send(consultation, red.id, client_id="two")

@@ -550,6 +550,12 @@ function begin() {
     send(suggestion.value);
     find("composer").elements.text.focus();
   });
+  room.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-ask]");
+    if (!button || !composer) return;
+    event.preventDefault();
+    composer.giveBack(button.dataset.ask);
+  });
   listenToFeedback(room, giveFeedback);
   new Editor(room, edit);
   room.addEventListener("pointerdown", (event) => {

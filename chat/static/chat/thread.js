@@ -6,6 +6,7 @@ import { copy, dress } from "./code.js";
 import { showFeedback } from "./feedback.js";
 import { showFiles } from "./files.js";
 import { StreamedMarkdown } from "./markdown.js";
+import { showParts } from "./parts.js";
 import { isOnItsWay } from "./transcript.js";
 
 const NEAR = 64; // pixels from the end that still count as being there
@@ -59,6 +60,7 @@ export class Thread {
   #latest;
   #user;
   #names;
+  #actions;
   #views = new Map(); // message id → {element, text, status, stream, earlier: the version that is shown in its place}
   #waiting = new Map(); // client id → element of a question that is on its way
   #fresh = new Map(); // message id → text not yet drawn
@@ -70,6 +72,7 @@ export class Thread {
     this.#room = room;
     this.#user = room.dataset.user;
     this.#names = JSON.parse(room.dataset.names);
+    this.#actions = JSON.parse(room.dataset.actions);
     this.#scroller = room.querySelector("[data-thread]");
     this.#list = room.querySelector("[data-messages]");
     this.#latest = room.querySelector("[data-latest]");
@@ -322,6 +325,8 @@ export class Thread {
     const facts = slot(element, "facts");
     if (facts) facts.textContent = factsOf(message);
     showFeedback(element, message.feedback);
+    showParts(element, message, this.#actions);
+    this.#dress(slot(element, "parts"));
     showAnalysis(element, message, this.#names);
     const sources = slot(element, "sources");
     if (sources) {

@@ -1,0 +1,55 @@
+// The parts of a message: text, code, images, cards and buttons. `_parts.html` and `actions.py` say the same for the page as it is served.
+
+function make(tag, { className = "", text = "", ...attributes } = {}, ...children) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text) element.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function prose({ html }) {
+  const element = make("div", { className: "prose", dir: "auto" });
+  // The server made this HTML and passed it through its allow-list (chat/markdown.py).
+  element.innerHTML = html;
+  return element;
+}
+
+function image({ value }) {
+  if (!value.attachment_id) return make("figure", { className: "part-image" }, make("span", { className: "image-alt", text: `[image: ${value.name}]` }));
+  const src = `${location.pathname}attachments/${value.attachment_id}/picture/`;
+  const picture = make("img", { src, alt: "", width: 96, height: 96, loading: "lazy" });
+  return make("figure", { className: "part-image" }, picture, make("figcaption", { text: value.name }));
+}
+
+/** A link to a page of ours, or plain words where the action is not known: nothing else is ever done. */
+function button({ value }, actions) {
+  if (!Object.hasOwn(actions, value.action)) return make("span", { className: "part-words", text: value.label });
+  const href = actions[value.action].replace("{}", () => encodeURIComponent(value.argument ?? ""));
+  const asks = value.action === "ask" ? { "data-ask": value.argument ?? "" } : {};
+  return make("a", { className: "button slim part-button", text: value.label, href, ...asks });
+}
+
+function card({ value }) {
+  const facts = (value.facts ?? []).map((fact) => make("div", {}, make("dt", { text: fact.name }), make("dd", { text: fact.value })));
+  const shown = [make("p", { className: "part-title", text: value.title })];
+  if (value.text) shown.push(make("p", { text: value.text }));
+  if (facts.length) shown.push(make("dl", {}, ...facts));
+  return make("section", { className: "part-card", "aria-label": value.title }, ...shown);
+}
+
+const SHOWN = { text: prose, code: prose, image, button, card };
+
+/** Shows a message's parts; with a text among them they stand in the place of its own text. */
+export function showParts(element, { parts = [] }, actions) {
+  const slot = element.querySelector('[data-slot="parts"]');
+  const made = parts.map((part) => {
+    const shown = SHOWN[part.type](part, actions);
+    shown.dataset.partType = part.type;
+    return shown;
+  });
+  slot.replaceChildren(...made);
+  slot.hidden = !parts.length;
+  element.querySelector('[data-slot="body"]').hidden = parts.some(({ type }) => type === "text");
+}
