@@ -33,7 +33,7 @@ from chat.documents import Message
 from chat.realtime import calls, keys, stream
 from chat.realtime.calls import Call
 from chat.records import MessageRecord
-from chat.services import analyses, contexts, memories, titles, totals
+from chat.services import analyses, contexts, memories, queues, titles, totals
 from chat.services.contexts import AnswerContext
 from config import loop, mongo, redis
 from config.failpoints import failpoint
@@ -562,6 +562,8 @@ async def _finish(box: Outbox, writing: Writing, outcome: dict[str, Any]) -> Non
     box.hurry(writing)
     await writing.out.wait()
     failpoint("answer.announced")
+    if writing.last.lets_next_be_asked:
+        await queues.ago_on(writing.last.organization_id, writing.last.conversation_id, strand=writing.last.strand)
     if writing.announced:
         await totals.note_end(writing.last, now=timezone.now())
 
