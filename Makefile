@@ -53,7 +53,7 @@ check: .venv/dev.stamp node_modules/.stamp ## lint, format, types, migrations, O
 bench: .venv/dev.stamp node_modules/.stamp ## the benchmarks; a table of ratios, and benchmarks/results/<date>.json
 	@exec $(PY) -m benchmarks $(BENCH_ARGS)
 
-pictures: .venv/dev.stamp ## the pictures of docs/pages.md again, of a `make run` at $PORT
+pictures: .venv/dev.stamp ## the pictures of docs/pages.md again, of what runs at $PORT (docs/pictures/make.py says how)
 	@exec env PYTHONPATH=. $(PY) docs/pictures/make.py
 
 lock: $(UV) ## pin the dependencies of pyproject.toml and package.json again (UPGRADE=--upgrade for newer ones)

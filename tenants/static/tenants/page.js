@@ -53,7 +53,7 @@ function closeMenus(except) {
   }
 }
 
-const OFFLINE = "You are offline. You see how things were; what you send is kept on this device until you are back.";
+const OFFLINE = "You are offline. What you send is kept on this device.";
 
 /** A status that is there from the start, and then says something, is what screen readers read. */
 function showOffline() {
