@@ -2,7 +2,7 @@
 # Everything is installed below this folder: .venv, .cache, node_modules; data is in .local. Paths may hold spaces, so all are relative.
 
 .DEFAULT_GOAL := help
-.PHONY: run test check bench lock clean help browser
+.PHONY: run test check bench pictures lock clean help browser
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
@@ -52,6 +52,9 @@ check: .venv/dev.stamp node_modules/.stamp ## lint, format, types, migrations, O
 
 bench: .venv/dev.stamp node_modules/.stamp ## the benchmarks; a table of ratios, and benchmarks/results/<date>.json
 	@exec $(PY) -m benchmarks $(BENCH_ARGS)
+
+pictures: .venv/dev.stamp ## the pictures of docs/pages.md again, of what runs at $PORT (docs/pictures/make.py says how)
+	@exec env PYTHONPATH=. $(PY) docs/pictures/make.py
 
 lock: $(UV) ## pin the dependencies of pyproject.toml and package.json again (UPGRADE=--upgrade for newer ones)
 	$(COMPILE) pyproject.toml -o requirements.txt

@@ -38,7 +38,10 @@ from chat.serializers import (
     NewMessage,
     NewShare,
     NewShareAnswer,
+    NextOf,
     PeopleThereAnswer,
+    QueueAnswer,
+    QueuedAnswer,
     ReadAnswer,
     ReadUpTo,
     SearchQuery,
@@ -54,7 +57,21 @@ from chat.serializers import (
 from chat.serializers import (
     Pin as PinBody,
 )
-from chat.services import attachments, contexts, conversations, errors, exports, feedback, imports, reading, search, shares, strands, turns
+from chat.services import (
+    attachments,
+    contexts,
+    conversations,
+    errors,
+    exports,
+    feedback,
+    imports,
+    queues,
+    reading,
+    search,
+    shares,
+    strands,
+    turns,
+)
 from chat.uploads import UploadParser
 from config import json
 from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
@@ -443,6 +460,48 @@ class Strands(Endpoint):
         conversation = access.conversation_for(call.membership, conversation_id)
         strands.show(call.membership, conversation, strand=call.body["strand"])
         return {"shown": call.body["strand"], "results": [strand.as_json() for strand in conversation.strands]}
+
+
+class Queue(Endpoint):
+    @operation(summary="The questions that wait for an answer's end", answer=QueueAnswer, tags=["queue"])
+    def get(self, call: Call, conversation_id: UUID) -> Any:
+        return access.conversation_for(call.membership, conversation_id).queue.as_json()
+
+    @operation(
+        summary="Ask when no answer is on its way any more: at once, or later",
+        answer=QueuedAnswer,
+        status_code=201,
+        body=NewMessage,
+        refusals=(409, 422, 429),
+        tags=["queue"],
+    )
+    def post(self, call: Call, conversation_id: UUID) -> Any:
+        """It is asked when the answers before it have ended or were stopped; where one failed, it stays until somebody asks for the next
+        one or that answer is retried. Ten may wait in a conversation."""
+        conversation = access.conversation_for(call.membership, conversation_id)
+        said = {**_question(call), "attachment_ids": call.body["attachment_ids"]}
+        queued = queues.add(call.membership, conversation, strand=call.body.get("strand"), **said)
+        return Response(queued.as_json(), status=201, headers=_limit_headers(queued.left))
+
+
+class Next(Endpoint):
+    @operation(
+        summary="Ask the oldest question that waits, if no answer is on its way",
+        answer=QueuedAnswer,
+        body=NextOf,
+        refusals=(409,),
+        tags=["queue"],
+    )
+    def post(self, call: Call, conversation_id: UUID) -> Any:
+        conversation = access.conversation_for(call.membership, conversation_id)
+        return queues.next_one(call.membership, conversation, strand=call.body.get("strand")).as_json()
+
+
+class Waiting(Endpoint):
+    @operation(summary="Take back a question of mine that waits", answer=None, status_code=204, refusals=(409,), tags=["queue"])
+    def delete(self, call: Call, conversation_id: UUID, question_id: UUID) -> Any:
+        """Its files can be sent with another one."""
+        queues.remove(call.membership, access.conversation_for(call.membership, conversation_id), question_id)
 
 
 class Stop(Endpoint):

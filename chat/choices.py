@@ -61,6 +61,13 @@ class MessageStatus(TextChoices):
     CANCELLED = "cancelled", "Stopped"
 
 
+class WaitingStatus(TextChoices):
+    """Where a question is that waits for an answer's end."""
+
+    WAITING = "waiting", "Waiting"
+    ASKING = "asking", "Being asked"
+
+
 class ContentType(TextChoices):
     """S0-33."""
 

@@ -23,7 +23,7 @@ from chat.realtime.doorkeeper import doorkeeper
 from chat.realtime.hub import Listener, hub
 from chat.realtime.presence import Session, presence
 from chat.records import ConversationRecord
-from chat.services import errors, feedback, reading, sessions, strands, turns
+from chat.services import errors, feedback, queues, reading, sessions, strands, turns
 from config import loop, mongo
 from tenants import access as people
 from tenants import roles
@@ -144,6 +144,23 @@ class ChatConsumer(AsyncWebsocketConsumer):
                     taken = await turns.asubmit(membership, conversation, **said, attachment_ids=given.get("attachment_ids") or ())
                     self._note_places(conversation, taken)
                     await self._accept(frame, taken)
+            case Do.QUEUE:
+                conversation = await access.aconversation_for(membership, given["conversation"])
+                said = {name: given.get(name) for name in ("text", "client_id", "strand")}
+                with self._holding(conversation.id):
+                    self.session.note_message(conversation.id)
+                    queued = await queues.aadd(membership, conversation, **said, attachment_ids=given.get("attachment_ids") or ())
+                    left = queued.left and queued.left.as_json()
+                    await self._say({"ack": frame.ref, **queued.as_json(), "limit": left})
+            case Do.UNQUEUE:
+                conversation = await access.aconversation_for(membership, given["conversation"])
+                queue, taken_back = await queues.aremove(membership, conversation, given["question"])
+                await self._say({"ack": frame.ref, "queue": queue.as_json(), "question": taken_back.as_json()})
+            case Do.NEXT:
+                conversation = await access.aconversation_for(membership, given["conversation"])
+                with self._holding(conversation.id):
+                    queued = await queues.anext(membership, conversation, strand=given.get("strand"))
+                    await self._say({"ack": frame.ref, **queued.as_json()})
             case Do.EDIT:
                 question = await access.amessage_for(membership, given["message"])
                 conversation = await access.aconversation_for(membership, question.conversation_id)

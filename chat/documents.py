@@ -36,6 +36,7 @@ from chat.choices import (
     ScopeType,
     SessionStatus,
     SubjectType,
+    WaitingStatus,
 )
 from chat.parts import PartType
 from tenants.choices import Role
@@ -66,6 +67,43 @@ class ConversationStrand(EmbeddedDocument):
     edits = IntField(required=True, min_value=1)  # the place of the question that it was made from
 
 
+class AttachedFile(EmbeddedDocument):
+    """What a message shows of a file that came with it (S1-35); `Attachment` has the rest."""
+
+    attachment_id = StringField(db_field="attachmentId", required=True)
+    file_url = StringField(db_field="fileUrl", required=True)
+    file_type = StringField(db_field="fileType", required=True)  # a media type
+    file_name = StringField(db_field="fileName", required=True)
+    file_size = IntField(db_field="fileSize", required=True)  # bytes
+    width = IntField(null=True)  # pixels, of an image
+    height = IntField(null=True)
+
+
+class WaitingQuestion(EmbeddedDocument):
+    """A question that is asked when the answer before it has ended; fields that `Message` has, too, are those of the question then."""
+
+    message_id = StringField(db_field="messageId", required=True)
+    user_id = StringField(db_field="userId", required=True)
+    user_role = StringField(db_field="userRole", choices=Role.values, null=True)
+    branch_id = StringField(db_field="branchId", null=True)
+    department_id = StringField(db_field="departmentId", null=True)
+    user_name = StringField(db_field="userName", null=True)
+    client_id = StringField(db_field="clientId", required=True)
+    content = StringField(required=True)
+    attachments = EmbeddedDocumentListField(AttachedFile)
+    strand = IntField(required=True, min_value=0)  # at whose end it is asked
+    status = StringField(choices=WaitingStatus.values, required=True)
+    due_at = DateTimeField(db_field="dueAt")  # when the sweeper sees to it; none while an answer is known to take it along
+    created_at = DateTimeField(db_field="createdAt", required=True)
+
+
+class QuestionQueue(EmbeddedDocument):
+    """The questions that wait, oldest first. `version` grows with each change."""
+
+    version = IntField(required=True, min_value=0)
+    questions = EmbeddedDocumentListField(WaitingQuestion)
+
+
 class Conversation(TenantDocument):
     """A thread of messages between a person and an AI, or among people (`kind`)."""
 
@@ -91,6 +129,7 @@ class Conversation(TenantDocument):
     strands = EmbeddedDocumentListField(ConversationStrand)
     edit_count = IntField(db_field="editCount")  # strands that were begun, or are about to be
     shown = MapField(IntField())  # by person, the strand that they looked at last
+    queue = EmbeddedDocumentField(QuestionQueue)
 
     context_summary = StringField(db_field="contextSummary", null=True)
     key_insights = ListField(StringField(), db_field="keyInsights")
@@ -186,6 +225,8 @@ class Conversation(TenantDocument):
                 "unique": True,
                 "partialFilterExpression": {"clientId": {"$type": "string"}},
             },
+            # The sweeper's look for questions that wait for nobody.
+            {"name": "queue", "fields": ["queue.questions.due_at"], "sparse": True},
             # The search in titles (S1-71).
             {"name": "search", "fields": ["organization_id", "$title"], "default_language": "none"},
         ],
@@ -258,18 +299,6 @@ class Lease(EmbeddedDocument):
     expires_at = DateTimeField(db_field="expiresAt", required=True)
 
 
-class AttachedFile(EmbeddedDocument):
-    """What a message shows of a file that came with it (S1-35); `Attachment` has the rest."""
-
-    attachment_id = StringField(db_field="attachmentId", required=True)
-    file_url = StringField(db_field="fileUrl", required=True)
-    file_type = StringField(db_field="fileType", required=True)  # a media type
-    file_name = StringField(db_field="fileName", required=True)
-    file_size = IntField(db_field="fileSize", required=True)  # bytes
-    width = IntField(null=True)  # pixels, of an image
-    height = IntField(null=True)
-
-
 class MessagePart(EmbeddedDocument):
     """S1-28; `chat/parts.py` says what a value holds."""
 
@@ -297,6 +326,7 @@ class Message(TenantDocument):
     client_id = StringField(db_field="clientId", null=True)
     attachments = EmbeddedDocumentListField(AttachedFile)
 
+    awaited = BooleanField()  # of an answer: a question waits for its end
     # An answer names the question it answers; user, role, branch and department say with whose rights it is written.
     answer_to = StringField(db_field="answerTo", null=True)
     attempt = IntField(default=1, min_value=1)

@@ -18,6 +18,7 @@ class EventType(StrEnum):
     MESSAGE = "message"
     DELTA = "delta"
     CONVERSATION = "conversation"
+    QUEUE = "queue"
     # These have no number and are not kept: each says how things are now, and may be lost.
     TYPING = "typing"
     PRESENCE = "presence"
@@ -35,6 +36,9 @@ class Do(StrEnum):
     RETRY = "retry"
     REGENERATE = "regenerate"
     EDIT = "edit"
+    QUEUE = "queue"
+    UNQUEUE = "unqueue"
+    NEXT = "next"
     FEEDBACK = "feedback"
     TYPING = "typing"
     PRESENCE = "presence"
@@ -73,6 +77,11 @@ def message(view: dict[str, Any]) -> Draft:
 def conversation(view: dict[str, Any]) -> Draft:
     """A conversation's own facts changed: title, status, pin."""
     return Draft(view["id"], b'"event":"conversation","value":' + orjson.dumps(view) + b"}")
+
+
+def queue(conversation_id: str, view: dict[str, Any]) -> Draft:
+    """What waits to be asked changed. `view` is all of it."""
+    return Draft(conversation_id, b'"event":"queue","queue":' + orjson.dumps(view) + b"}")
 
 
 def delta(*, conversation_id: str, message_id: str, attempt: int, offset: int, text: str, follows: int = 0) -> Draft:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chat import markdown, parts, strands
-from chat.choices import Audience, MessageRole, MessageStatus, PresenceStatus
+from chat.choices import Audience, MessageRole, MessageStatus, PresenceStatus, WaitingStatus
 from chat.parts import Part
 from chat.strands import FIRST, Path, Strand
 
@@ -20,6 +20,63 @@ def as_time(value: datetime | None) -> str | None:
     if value is None:
         return None
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRecord:
+    """A question that waits; `kept` is what MongoDB has of it."""
+
+    id: str
+    user_id: str
+    client_id: str
+    text: str
+    attachments: "tuple[AttachmentRecord, ...]"
+    strand: int
+    kept: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def read(cls, raw: Any) -> "WaitingRecord":
+        return cls(
+            id=raw["messageId"],
+            user_id=raw["userId"],
+            client_id=raw["clientId"],
+            text=raw["content"],
+            attachments=tuple(AttachmentRecord.read(attached) for attached in raw.get("attachments", ())),
+            strand=raw["strand"],
+            kept=raw,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "author": {"id": self.user_id, "name": self.kept.get("userName"), "role": self.kept.get("userRole")},
+            "text": self.text,
+            "attachments": [attached.as_json() for attached in self.attachments],
+            "strand": self.strand,
+            "status": WaitingStatus(self.kept["status"]).value,
+            "client_id": self.client_id,
+            "created_at": as_time(self.kept["createdAt"]),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRecord:
+    version: int = 0
+    questions: tuple[WaitingRecord, ...] = ()  # oldest first
+
+    @classmethod
+    def read(cls, raw: Any) -> "QueueRecord":
+        return cls(version=raw["version"], questions=tuple(map(WaitingRecord.read, raw.get("questions", ()))))
+
+    def sent_as(self, client_id: str, *, user_id: object) -> WaitingRecord | None:
+        """What this person sent under this `client_id`, if it waits."""
+        return next((one for one in self.questions if (one.client_id, one.user_id) == (client_id, str(user_id))), None)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"version": self.version, "questions": [question.as_json() for question in self.questions]}
+
+
+NO_QUEUE = QueueRecord()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +108,7 @@ class ConversationRecord:
     remembers: bool = False  # more than its newest messages: there is a memory
     strands: tuple[Strand, ...] = ()  # besides the first, oldest first; lists of conversations do not read them
     shown: dict[str, int] = field(default_factory=dict)
+    queue: QueueRecord = NO_QUEUE  # lists of conversations do not read it
 
     @classmethod
     def read(cls, raw: Any) -> "ConversationRecord":
@@ -83,6 +141,7 @@ class ConversationRecord:
             remembers=bool(raw.get("contextSummary")),
             strands=tuple(sorted(map(Strand.read, raw.get("strands", ())), key=lambda strand: strand.number)),
             shown=raw.get("shown", {}),
+            queue=QueueRecord.read(raw["queue"]) if "queue" in raw else NO_QUEUE,
         )
 
     def has_strand(self, number: int) -> bool:
@@ -219,6 +278,7 @@ class MessageRecord:
     versions: int = 1
     queued_at: datetime | None = None
     stop_requested_at: datetime | None = None
+    awaited: bool = False
     lease_token: str | None = field(default=None, repr=False)
     edited_at: datetime | None = None
 
@@ -267,6 +327,7 @@ class MessageRecord:
             versions=raw.get("versions", 1),
             queued_at=raw.get("queuedAt"),
             stop_requested_at=raw.get("stopRequestedAt"),
+            awaited=raw.get("awaited", False),
             lease_token=(raw.get("lease") or {}).get("token"),
             edited_at=raw.get("editedAt"),
         )
@@ -274,6 +335,11 @@ class MessageRecord:
     @property
     def is_answer(self) -> bool:
         return self.role == MessageRole.ASSISTANT
+
+    @property
+    def lets_next_be_asked(self) -> bool:
+        """True for an end that the next question waited for: whole, or stopped. Where it failed, people decide."""
+        return self.awaited and self.status in (MessageStatus.SENT, MessageStatus.CANCELLED)
 
     def as_json(self) -> dict[str, Any]:
         author = None

@@ -1,5 +1,6 @@
 """Reading conversations and messages: pages of them, and snapshots that fit the event stream."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from chat.choices import ON_THEIR_WAY, ConversationStatus, Kind, PresenceStatus
 from chat.documents import ChatSession, Conversation, Message, MessageRevision, ReadMark, Share
 from chat.events import EventType
 from chat.realtime import presence, stream
-from chat.records import ConversationRecord, MessageRecord, PersonThere, SessionRecord, ShareRecord
+from chat.records import NO_QUEUE, ConversationRecord, MessageRecord, PersonThere, QueueRecord, SessionRecord, ShareRecord
 from chat.strands import FIRST, Path
 from config import loop, mongo, redis
 from tenants import access as people
@@ -24,7 +25,7 @@ C, M, R = mongo.names(Conversation), mongo.names(Message), mongo.names(MessageRe
 S = mongo.names(Share)
 T, K = mongo.names(ChatSession), mongo.names(ReadMark)
 
-NOT_IN_LISTS = {C.strands: 0, C.shown: 0, C.counted_answers: 0}
+NOT_IN_LISTS = {C.strands: 0, C.shown: 0, C.counted_answers: 0, C.queue: 0}
 PAGE = 50
 MOST = 200
 
@@ -214,6 +215,7 @@ class Snapshot:
             "strand": self.strand,
             "strands": [strand.as_json() for strand in self.conversation.strands],
             "messages": [message.as_json() for message in self.messages],
+            "queue": self.conversation.queue.as_json(),
             "earlier": self.earlier,
         }
 
@@ -229,14 +231,21 @@ async def snapshot(conversation: ConversationRecord, *, strand: int = FIRST, lim
         n = place.n
     except redis.AWAY:
         n = 0
-    page = await amessages(conversation, strand=strand, limit=limit)
+    page, queue = await asyncio.gather(amessages(conversation, strand=strand, limit=limit), _queue_now(conversation))
     rows = page.results
     if n and any(row.status in ON_THEIR_WAY for row in rows):
         try:
             rows = tuple(completed(rows, await stream.all_kept(redis.async_client(), conversation.id)))
         except redis.AWAY:
             pass
-    return Snapshot(n=n, conversation=conversation, strand=strand, messages=rows, earlier=page.before)
+    return Snapshot(n=n, conversation=replace(conversation, queue=queue), strand=strand, messages=rows, earlier=page.before)
+
+
+async def _queue_now(conversation: ConversationRecord) -> QueueRecord:
+    """What waits, read again: the conversation was read before the number, and may lack what an event before it told."""
+    one = {C.organization_id: conversation.organization_id, C.conversation_id: conversation.id}
+    raw = await mongo.async_collection(Conversation).find_one(one, {C.queue: 1})
+    return QueueRecord.read(raw[C.queue]) if raw and C.queue in raw else NO_QUEUE
 
 
 def completed(rows: Iterable[MessageRecord], kept: Iterable[bytes]) -> list[MessageRecord]:

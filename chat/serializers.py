@@ -22,6 +22,7 @@ from chat.choices import (
     PresenceStatus,
     SessionStatus,
     SubjectType,
+    WaitingStatus,
 )
 from chat.days import start_of
 from chat.search import QUERY_LIMIT
@@ -175,6 +176,10 @@ class NewMessage(MessageChange):
     strand = Number(
         required=False, min_value=0, max_value=NUMBER_LIMIT, help_text="At whose end it is asked; else of the one that you looked at last."
     )
+
+
+class NextOf(Strict):
+    strand = Number(required=False, min_value=0, max_value=NUMBER_LIMIT, help_text="Else of the one that you looked at last.")
 
 
 class ShownStrand(Strict):
@@ -551,6 +556,28 @@ class SubmittedAnswer(serializers.Serializer):
     answer = MessageAnswer(
         allow_null=True, help_text="The answer on its way: follow it by events, or read it again. Null where people talk among themselves."
     )
+
+
+class WaitingAnswer(serializers.Serializer):
+    id = serializers.UUIDField(help_text="Of the message that it becomes.")
+    author = PersonAnswer()
+    text = serializers.CharField()
+    attachments = AttachmentAnswer(many=True)
+    strand = serializers.IntegerField(help_text="At whose end it is asked.")
+    status = serializers.ChoiceField(choices=WaitingStatus.choices)
+    client_id = serializers.CharField()
+    created_at = serializers.DateTimeField(help_text="When it was sent.")
+
+
+class QueueAnswer(serializers.Serializer):
+    version = serializers.IntegerField(help_text="Grows with each change.")
+    questions = WaitingAnswer(many=True, help_text="Oldest first.")
+
+
+class QueuedAnswer(serializers.Serializer):
+    queue = QueueAnswer(help_text="What waits now.")
+    message = MessageAnswer(allow_null=True, help_text="The question that was asked now; null where it waits.")
+    answer = MessageAnswer(allow_null=True, help_text="The answer to it, on its way.")
 
 
 class StrandAnswer(serializers.Serializer):

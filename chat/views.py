@@ -53,7 +53,7 @@ from chat.forms import (
 from chat.realtime import limits
 from chat.records import ConversationRecord, MessageRecord
 from chat.search import QUERY_LIMIT
-from chat.services import attachments, contexts, conversations, exports, feedback, imports, reading, strands, turns
+from chat.services import attachments, contexts, conversations, exports, feedback, imports, queues, reading, strands, turns
 from chat.services import search as searching
 from chat.services import shares as links
 from chat.services.errors import ChatError, StoreAway, UnknownStrand
@@ -434,6 +434,9 @@ def _conversation_page(
         strands=[known.as_json() for known in conversation.strands],
         messages_shown=[{**message.as_json(), "beside": _beside(conversation, message)} for message in shown],
         on_its_way=any(message.status in ON_THEIR_WAY for message in shown),
+        queue=conversation.queue.as_json(),
+        waiting=[question.as_json() for question in conversation.queue.questions if question.strand == strand],
+        blank_waiting={"author": {"id": str(membership.user_id)}},
         may_send=may_write,
         may_rate=roles.may(membership, "chat:message:feedback"),
         comment_limit=feedback.COMMENT_LIMIT,
@@ -553,6 +556,50 @@ def send(request: HttpRequest, membership: Membership, *, conversation: UUID) ->
     return _send(request, membership, found, **form.cleaned_data)
 
 
+@require_POST
+@member_page
+def queue(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    """A question that is asked when no answer is on its way any more."""
+    found = access.conversation_for(membership, conversation)
+    form = NextForm(request.POST, request.FILES)
+    if not form.is_valid():
+        text = request.POST.get("text", "")
+        return _conversation_page(request, membership, found, problem=_problem(form), text=text, status=400)
+    return _send(request, membership, found, **form.cleaned_data, waits=True)
+
+
+@require_POST
+@member_page
+def ask_next(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
+    found = access.conversation_for(membership, conversation)
+    form = StrandForm(request.POST)
+    try:
+        queues.next_one(membership, found, strand=form.cleaned_data["strand"] if form.is_valid() else None)
+    except StoreAway:
+        raise
+    except ChatError as error:
+        messages.error(request, error.sentence)
+    return redirect(_address(membership, found.id))
+
+
+@require_POST
+@member_page
+def take_back(request: HttpRequest, membership: Membership, *, conversation: UUID, question: UUID) -> HttpResponse:
+    """Removes a question that waits; with `edit` its text is where a new one is written."""
+    found = access.conversation_for(membership, conversation)
+    try:
+        _, taken = queues.remove(membership, found, question)
+    except StoreAway:
+        raise
+    except ChatError as error:
+        messages.error(request, error.sentence)
+    else:
+        if "edit" in request.POST:
+            return _conversation_page(request, membership, found, text=taken.text)
+        messages.success(request, "Removed. It is not asked.")
+    return redirect(_address(membership, found.id))
+
+
 def _problem(form: Form) -> str:
     """What is wrong with a form, in one line."""
     return " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
@@ -567,10 +614,12 @@ def _send(
     client_id: str,
     files: Sequence[UploadedFile] = (),
     strand: int | None = None,
+    waits: bool = False,
 ) -> HttpResponse:
+    take: Callable[..., turns.Submitted | queues.Queued] = queues.add if waits else turns.submit
     try:
         ids = [_uploaded(membership, conversation, file, client_id=client_id) for file in files]
-        submitted = turns.submit(membership, conversation, text=text, client_id=client_id, attachment_ids=ids, strand=strand)
+        taken = take(membership, conversation, text=text, client_id=client_id, attachment_ids=ids, strand=strand)
     except StoreAway:
         raise
     except ChatError as error:
@@ -578,7 +627,7 @@ def _send(
         if error.retry_after is not None:
             response["Retry-After"] = str(error.retry_after)
         return response
-    return redirect(_address(membership, conversation.id) + f"#m-{submitted.message.id}")
+    return redirect(_address(membership, conversation.id) + (f"#m-{taken.message.id}" if taken.message else "#queue"))
 
 
 def _uploaded(membership: Membership, conversation: ConversationRecord, file: UploadedFile, *, client_id: str) -> str:
@@ -923,6 +972,7 @@ def _render(request: HttpRequest, membership: Membership, template: str, *, here
         "memberships": people_access.memberships_of(request.user),
         "may_read": _may_read(membership),
         "may_start": roles.may(membership, "chat:conversation:create"),
+        "user_id": str(membership.user_id),
         "consultation_types": CHOICES,
         "here": here,
     }

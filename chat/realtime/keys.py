@@ -3,6 +3,7 @@
 EVENTS_TTL = 3_600  # seconds without an event until a conversation's stream is forgotten
 STOPS_TTL = 60
 CALLS_TTL = 60
+QUEUE_TTL = 3_600
 READING_TTL = 3_600  # seconds in which a person who reads another's conversation is recorded once
 AI_QUEUE_TTL = 900
 AI_CACHE_TTL = 3_600  # seconds for which an answer may be given again
@@ -45,6 +46,12 @@ STOPS = "chat:stops"
 def stop(message_id: str, *, attempt: int) -> str:
     """An attempt at an answer, in STOPS: the next attempt is not meant."""
     return f"{message_id}:{attempt}"
+
+
+def queue(conversation_id: str) -> str:
+    """List: the questions that wait in a conversation, oldest first, as JSON {messageId, role, content, timestamp, userId, status}
+    (S0-97). QUEUE_TTL. A view for whoever looks from outside: MongoDB has them."""
+    return f"chat:queue:{conversation_id}"
 
 
 def reading(conversation_id: str, *, user_id: str) -> str:

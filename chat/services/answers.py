@@ -33,7 +33,7 @@ from chat.documents import Message
 from chat.realtime import calls, keys, progress, stream
 from chat.realtime.calls import Call
 from chat.records import MessageRecord
-from chat.services import analyses, contexts, earlier, memories, titles, totals
+from chat.services import analyses, contexts, earlier, memories, queues, titles, totals
 from chat.services.contexts import AnswerContext
 from chat.services.earlier import Earlier
 from config import loop, mongo, redis
@@ -593,6 +593,8 @@ async def _finish(box: Outbox, writing: Writing, outcome: dict[str, Any]) -> Non
     box.hurry(writing)
     await writing.out.wait()
     failpoint("answer.announced")
+    if writing.last.lets_next_be_asked:
+        await queues.ago_on(writing.last.organization_id, writing.last.conversation_id, strand=writing.last.strand)
     if writing.announced:
         await totals.note_end(writing.last, now=timezone.now())
 

@@ -255,6 +255,13 @@ async def claim(membership: Membership, conversation: ConversationRecord, attach
     return [found[key] for key in wanted]
 
 
+async def release(organization_id: str, files: Sequence[AttachmentRecord]) -> None:
+    """Files of a question that is not asked after all: they can be sent with another one, for as long as unsent files are kept."""
+    these = {A.organization_id: organization_id, A.attachment_id: {"$in": [file.id for file in files]}}
+    if files:
+        await mongo.async_collection(Attachment).update_many(these, {"$set": {A.is_sent: False}})
+
+
 @dataclass(frozen=True, slots=True)
 class FileText:
     """The text of a file, as far as it is kept; `is_whole` is false where the file has more."""

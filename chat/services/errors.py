@@ -82,6 +82,18 @@ class TooManyStrands(ChatError):
         super().__init__(f"Questions of this conversation were edited {limit} times, which is the most. Ask a new question instead.")
 
 
+class QueueFull(ChatError):
+    code, http_status = "queue_full", 409
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"{limit} questions wait in this conversation, which is the most. Wait for an answer, or remove one.")
+
+
+class AskedAlready(ChatError):
+    code, http_status = "asked_already", 409
+    sentence = "This question is being asked already."
+
+
 class UnknownStrand(ChatError):
     code, field = "unknown_strand", "strand"
     sentence = "This conversation has no such strand. Choose one of those it has."

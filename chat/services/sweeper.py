@@ -4,6 +4,7 @@
 - Pending, and its worker was never called or is gone: it is called again; nobody had room within `PICKUP_SECONDS`: given up.
 - Its worker died before any text: pending again, as the next attempt, at most `ATTEMPTS` times.
 - Its worker died with text written: `interrupted`, the text kept, to be retried by whoever reads it.
+- A question that waits, and whoever was to ask it died: asked.
 
 The call that a worker was making when it died goes into the ledger, its cost unknown.
 """
@@ -23,7 +24,7 @@ from chat.choices import ON_THEIR_WAY, MessageStatus
 from chat.documents import Message
 from chat.realtime import stream
 from chat.records import MessageRecord
-from chat.services import totals, turns
+from chat.services import queues, totals, turns
 from config import mongo
 from config.failpoints import failpoint
 from integrations.providers.base import Attempt
@@ -63,7 +64,7 @@ async def sweep(now: datetime | None = None) -> int:
     for raw in [raw async for raw in due]:
         failpoint("sweep.found")
         done += await _put_right(raw, now=now)
-    return done
+    return done + await queues.sweep(now, comment=WHY_ACROSS)
 
 
 async def _put_right(raw: dict[str, Any], *, now: datetime) -> bool:
@@ -132,7 +133,10 @@ async def _end(raw: dict[str, Any], sentence: str, *, now: datetime, lost: Attem
 
 async def _tell(ended: MessageRecord) -> bool:
     """Announces an end and counts it. Its lease goes only then: until it is known to be out, this is done again."""
-    if await stream.announce([events.message(ended.as_json())], ended=[ended]):
+    is_told = await stream.announce([events.message(ended.as_json())], ended=[ended])
+    if ended.lets_next_be_asked:
+        await queues.ago_on(ended.organization_id, ended.conversation_id, strand=ended.strand)
+    if is_told:
         await totals.note_end(ended, now=timezone.now())
     return True
 

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import uuid_utils.compat as uuid
 from django.conf import settings
@@ -24,7 +25,7 @@ from chat.choices import ON_THEIR_WAY, RETRYABLE, ContentType, ConversationStatu
 from chat.documents import Conversation, Message
 from chat.realtime import keys, limits, stream
 from chat.realtime.calls import Call
-from chat.records import AttachmentRecord, ConversationRecord, MessageRecord
+from chat.records import AttachmentRecord, ConversationRecord, MessageRecord, WaitingRecord
 from chat.services import attachments, errors, revisions, totals
 from chat.services import strands as strands_service
 from chat.strands import FIRST, Strand
@@ -35,6 +36,9 @@ from tenants.models import Membership
 
 C, M = mongo.names(Conversation), mongo.names(Message)
 
+SAID = frozenset(
+    (M.message_id, M.content, M.user_id, M.user_role, M.branch_id, M.department_id, M.user_name, M.client_id, M.attachments)
+)  # of a question, before it has a place
 RESTART_SECONDS = 0.25  # in less, no MongoDB ends, starts again and answers: what it acknowledged before and after, one and the same has
 
 _queues: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakValueDictionary[str, asyncio.Lock]]" = (
@@ -135,7 +139,7 @@ async def _take(
     """A question at the end of this strand; or the first of a new one, in place of the `edited` one, with `files` that came with that."""
     await roles.refresh()
     roles.require(membership, "chat:message:send")
-    text = _checked(text)
+    text = checked(text)
     now = now or timezone.now()
     left, reserved = None, False
     try:
@@ -150,10 +154,10 @@ async def _take(
         if reserved:
             await strands_service.give_back(conversation)
             reserved = False
-        if await _sent_before(membership, conversation, client_id) is None:
+        if await sent_before(conversation, client_id, user_id=membership.user_id) is None:
             raise
     failpoint("turn.limited")
-    question = _question(membership, conversation, text=text, client_id=client_id, now=now)
+    question = _question(conversation, said(membership, text=text, client_id=client_id, now=now), now=now)
     if attachment_ids:
         files = await attachments.claim(membership, conversation, attachment_ids)
     if files:
@@ -162,12 +166,38 @@ async def _take(
         question[M.edits] = edited.edits
     elif strand != FIRST:
         question[M.strand] = strand
+    return await _put(conversation, question, edited=edited, reserved=reserved, left=left, now=now)
+
+
+async def aask(conversation: ConversationRecord, waiting: WaitingRecord, *, now: datetime) -> Submitted:
+    """Asks a question that waited, with the rights that its author has by now. It was checked, and limits were taken, when it was sent.
+    Asked twice it is there once. Raises `mongo.AWAY` errors."""
+    question = _question(conversation, {name: value for name, value in waiting.kept.items() if name in SAID}, now=now)
+    if waiting.strand != FIRST:
+        question[M.strand] = waiting.strand
+    return await _put(conversation, question, waited=True, now=now)
+
+
+async def _put(
+    conversation: ConversationRecord,
+    question: dict,
+    *,
+    now: datetime,
+    edited: Strand | None = None,
+    reserved: bool = False,
+    left: limits.Left | None = None,
+    waited: bool = False,
+) -> Submitted:
+    """Puts the question and its pending answer in their places, announces them and calls a worker. `reserved`: a strand was, which is
+    given back where the question is there already."""
     answer = _answer(question, now=now) if conversation.kind == Kind.ASSISTANT else None
+    if answer is not None and waited:
+        answer[M.awaited] = True  # more may wait behind it
     created = await _insert(conversation, question, answer)
     if not created:
         if reserved:
             await strands_service.give_back(conversation)
-        before = await _sent_before(membership, conversation, client_id)
+        before = await sent_before(conversation, question[M.client_id], user_id=question[M.user_id])
         same = (M.content, M.attachments, M.edits)
         if before is None or any(before.get(name) != question.get(name) for name in same):
             raise errors.ClientIdReused
@@ -180,8 +210,8 @@ async def _take(
     try:
         if created or (reply is not None and reply.status == MessageStatus.PENDING):
             looked_at = None
-            if conversation.strands or message.strand != FIRST:
-                looked_at = (str(membership.user_id), message.strand)
+            if not waited and (conversation.strands or message.strand != FIRST):
+                looked_at = (str(message.user_id), message.strand)
             if edited is not None:
                 # Known before anybody works on its answer: a strand that nobody knows is on no path.
                 begun = replace(edited, number=message.strand)
@@ -191,7 +221,7 @@ async def _take(
                 await _announce(conversation, message, reply, again=not created)
             else:
                 placed = totals.note_place(reply or message, looked_at=looked_at)
-                await asyncio.gather(_announce(conversation, message, reply, again=not created), placed)
+                await asyncio.gather(_announce(conversation, message, reply, again=waited or not created), placed)
         if not created or time.monotonic() - inserted_at > RESTART_SECONDS:
             await _make_durable(reply or message)
     except (*mongo.AWAY, errors.StoreAway):
@@ -409,7 +439,8 @@ async def call_to(answer: MessageRecord, *, unheard_of: bool = False) -> Call:
     return Call.to(answer, conversation, unheard_of=unheard_of)
 
 
-def _checked(text: str) -> str:
+def checked(text: str) -> str:
+    """The text of a question; raises `TextMissing`, `TextTooLong`."""
     if not text.strip():
         raise errors.TextMissing
     if len(text) > settings.TEXT_LIMIT:
@@ -421,20 +452,28 @@ def _waiting(now: datetime) -> dict:
     return {"token": None, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}
 
 
-def _question(membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str, now: datetime) -> dict:
+def said(membership: Membership, *, text: str, client_id: str, now: datetime) -> dict[str, Any]:
+    """What a question is before it has a place, as MongoDB keeps it."""
     return {
         M.message_id: str(uuid.uuid7()),
-        M.organization_id: conversation.organization_id,
-        M.conversation_id: conversation.id,
-        M.role: MessageRole.USER.value,
         M.content: text,
-        M.content_type: ContentType.TEXT.value,
         M.user_id: str(membership.user_id),
         M.user_role: str(membership.role),
         M.branch_id: str(membership.branch_id) if membership.branch_id else None,
         M.department_id: str(membership.department_id) if membership.department_id else None,
         M.user_name: membership.user.name,
         M.client_id: client_id,
+        M.created_at: now,
+    }
+
+
+def _question(conversation: ConversationRecord, said: dict[str, Any], *, now: datetime) -> dict:
+    return {
+        **said,
+        M.organization_id: conversation.organization_id,
+        M.conversation_id: conversation.id,
+        M.role: MessageRole.USER.value,
+        M.content_type: ContentType.TEXT.value,
         M.attempt: 1,
         M.status: MessageStatus.SENT.value,
         M.created_at: now,
@@ -499,7 +538,7 @@ async def _insert_next(conversation: ConversationRecord, question: dict, answer:
             failure = error.details["writeErrors"][0]
             if failure.get("code") != 11000:
                 raise
-            if M.client_id in failure.get("keyPattern", {}):
+            if {M.client_id, M.message_id} & failure.get("keyPattern", {}).keys():
                 return False
             if M.answer_to in failure.get("keyPattern", {}):
                 return True  # somebody healed this turn in the meantime
@@ -524,12 +563,13 @@ async def _last_place(organization_id: str, conversation_id: str) -> int:
     return newest[M.seq] if newest else 0
 
 
-async def _sent_before(membership: Membership, conversation: ConversationRecord, client_id: str) -> dict | None:
+async def sent_before(conversation: ConversationRecord, client_id: str, *, user_id: object) -> dict | None:
+    """The question that this person sent under this `client_id`. Causes a query."""
     return await mongo.async_collection(Message).find_one(
         {
             M.organization_id: conversation.organization_id,
             M.conversation_id: conversation.id,
-            M.user_id: str(membership.user_id),
+            M.user_id: str(user_id),
             M.client_id: client_id,
         }
     )

@@ -94,6 +94,10 @@ POST   /api/v1/messages/{message_id}/retry                             401   401
 PATCH  /api/v1/messages/{message_id}                                   401   401   409   409   404   404   404   404   404   403
 GET    /api/v1/conversations/{conversation_id}/strands                 401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/conversations/{conversation_id}/strands                 401   401   200   200   404   404   404   404   404   403
+GET    /api/v1/conversations/{conversation_id}/queue                   401   401   200   200   404   404   404   404   404   403
+POST   /api/v1/conversations/{conversation_id}/queue                   401   401   201   201   404   404   404   404   404   403
+POST   /api/v1/conversations/{conversation_id}/queue/next              401   401   200   200   404   404   404   404   404   403
+DELETE /api/v1/conversations/{conversation_id}/queue/{question_id}     401   401   204   204   404   404   404   404   404   403
 POST   /api/v1/messages/{message_id}/regenerate                        401   401   409   409   404   404   404   404   404   403
 GET    /api/v1/messages/{message_id}/versions                          401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/messages/{message_id}/feedback                          401   401   200   200   404   404   404   404   404   403
@@ -121,6 +125,9 @@ POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/r
 GET    /o/<slug:organization>/chat/<uuid:conversation>/readers/      login login   200 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/readers/      login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/strand/       login login   302 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/queue/        login login   302 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/queue/next/   login login   302 login   404   404   404   404   404   404
+POST   /o/<slug:organization>/chat/<uuid:conversation>/queue/<uuid:question>/take-back/ login login 302 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/edit/ login login 409 login 404 404 404 404 404 404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/regenerate/ login login 302 login 404 404 404 404 404 404
 GET    /o/<slug:organization>/chat/<uuid:conversation>/messages/<uuid:message>/versions/ login login 200 login 404 404 404 404 404 404
@@ -137,6 +144,9 @@ POST   /o/<slug:organization>/chat/<uuid:conversation>/delete/       login login
 FRAME  join                                                         closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  leave                                                        closed closed  yes   yes   yes   yes   yes   yes closed closed
 FRAME  send                                                         closed closed  yes   yes 404 404 404 404 closed closed
+FRAME  queue                                                        closed closed  yes   yes 404 404 404 404 closed closed
+FRAME  unqueue                                                      closed closed  yes   yes 404 404 404 404 closed closed
+FRAME  next                                                         closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  stop                                                         closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  retry                                                        closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  regenerate                   closed closed nothing_to_regenerate nothing_to_regenerate 404 404 404 404 closed closed
@@ -184,6 +194,9 @@ BODIES: dict[str, Any] = {
         "text": "In other words.",
         "client_id": "matrix",
     },
+    "POST /api/v1/conversations/{conversation_id}/queue": {"text": "Hello."},
+    "POST /o/<slug:organization>/chat/<uuid:conversation>/queue/": {"text": "Hello.", "client_id": "matrix"},
+    "FRAME queue": {"text": "Hello.", "client_id": "matrix"},
     "FRAME edit": {"text": "In other words."},
     "FRAME feedback": {"rating": 4},
     "FRAME typing": {"on": True},
@@ -304,6 +317,7 @@ class World:
         people = {**self.cast.employees, **self.cast.strangers}
         conversation = start(owner, self.cast, subject)["id"]
         said = say(owner, f"conversations/{conversation}/messages")
+        waits = owner.post(f"conversations/{conversation}/queue", {"text": "And then?"}).json()["queue"]["questions"][0]["id"]
         one = {"organizationId": str(people[subject].organization_id), "messageId": said["answer"]["id"]}
         mongo.collection(Message).update_one(one, {"$set": {"status": "interrupted"}, "$unset": {"lease": ""}})
         attachment = keep_file(one["organizationId"], conversation, user_id=said["message"]["author"]["id"])
@@ -319,6 +333,8 @@ class World:
                 "conversation_id": conversation,
                 "message": said["answer"]["id"],
                 "message_id": said["answer"]["id"],
+                "question": waits,
+                "question_id": waits,
                 "attachment": attachment,
                 "attachment_id": attachment,
                 "share": link["id"],

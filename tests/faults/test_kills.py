@@ -195,6 +195,37 @@ async def web_dies_while_editing(turn: Turn, point: str) -> None:
     assert turn.house.provider.calls[words["text"]] == 1
 
 
+async def dies_over_a_waiting_question(turn: Turn, point: str) -> None:
+    """Kept by a web process, claimed and asked by a worker: whoever dies there, it is asked once, behind the answer it waited for."""
+    text, second = question(point), f"And then? {point}"
+    turn.house.provider.scripts[text] = writes(*PIECES, *["more "] * 200)
+    await turn.page.send(text)
+    await turn.page.until(lambda: turn.page.answer() and turn.page.answer()["text"])
+    process = "web-a" if point == "queue.recorded" else "worker"
+    turn.house.processes.arm(process, point)
+    if point == "queue.recorded":
+        with pytest.raises(ConnectionError):
+            await turn.page.request(do="queue", conversation=turn.conversation_id, text=second, client_id="second")
+    else:
+        await turn.page.request(do="queue", conversation=turn.conversation_id, text=second, client_id="second")
+        await turn.page.request(do="stop", message=turn.page.answer()["id"])
+    await turn.dies(process)
+    if point == "queue.recorded":
+        status, body, _ = await turn.house.post(f"messages/{(await turn.fetched())[1]['id']}/stop", web="web-b")
+        assert status == 200, body
+    kept = await turn.ends(messages=4)
+    assert [(message["role"], message["status"]) for message in kept] == [
+        ("user", "sent"),
+        ("assistant", "cancelled"),
+        ("user", "sent"),
+        ("assistant", "sent"),
+    ]
+    assert [message["text"] for message in kept[2:]] == [second, TEXT]
+    assert turn.house.provider.calls[second] == 1
+    _, queue, _ = await turn.house.get(f"conversations/{turn.conversation_id}/queue", web="web-b")
+    assert queue["questions"] == []
+
+
 async def results(turn: Turn, address: str) -> list[dict]:
     status, body, _ = await turn.house.get(address, web="web-b")
     assert status == 200, body
@@ -264,6 +295,9 @@ SCENARIOS: dict[str, Callable[[Turn, str], Awaitable[None]]] = {
     "stop.recorded": web_dies_while_stopping,
     "retry.recorded": web_dies_while_retrying,
     "edit.recorded": web_dies_while_editing,
+    "queue.recorded": dies_over_a_waiting_question,
+    "queue.claimed": dies_over_a_waiting_question,
+    "queue.asked": dies_over_a_waiting_question,
     "regenerate.kept": web_dies_while_regenerating,
     "regenerate.recorded": web_dies_while_regenerating,
     "feedback.recorded": web_dies_while_rating,
@@ -276,7 +310,8 @@ SCENARIOS: dict[str, Callable[[Turn, str], Awaitable[None]]] = {
 
 @pytest.mark.parametrize("point", failpoints.DECLARED)
 async def test_death_here_loses_nothing_and_answers_nothing_twice(turn: Turn, point: str):
-    process = "web-a" if point.partition(".")[0] in ("turn", "stop", "retry", "edit", "regenerate", "feedback") else "worker"
+    of_web = ("turn", "stop", "retry", "edit", "regenerate", "feedback")
+    process = "web-a" if point.partition(".")[0] in of_web or point == "queue.recorded" else "worker"
     await SCENARIOS[point](turn, point)
     assert point in turn.house.processes.passed(process)
     if point == "edit.recorded":
@@ -285,7 +320,7 @@ async def test_death_here_loses_nothing_and_answers_nothing_twice(turn: Turn, po
     turn.page.ports.reverse()
     await turn.page.send("And now?")
     turn.from_now()
-    kept = await turn.ends(messages=4)
+    kept = await turn.ends(messages=6 if point.startswith("queue.") else 4)
     assert [message["text"] for message in kept[-2:]] == ["And now?", TEXT]
 
 

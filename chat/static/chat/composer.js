@@ -34,7 +34,7 @@ export class Composer {
       form.requestSubmit();
     });
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !event.isComposing && !document.querySelector("details.menu[open]")) stop();
+      if (event.key === "Escape" && !event.isComposing && !document.querySelector("details.menu[open], dialog[open]")) stop();
     });
   }
 

@@ -1,6 +1,7 @@
 // The conversation page: one socket for the tab, the transcript it keeps, the thread that shows it and the composer.
 
 import { showTimes } from "../tenants/page.js";
+import { addShortcuts } from "../tenants/shortcuts.js";
 import { groupRows } from "./inbox.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
@@ -9,6 +10,7 @@ import { Editor } from "./editor.js";
 import { Files } from "./files.js";
 import { Outbox } from "./outbox.js";
 import { Others, Self, Typing } from "./presence.js";
+import { Queue } from "./queue.js";
 import { Away, connectTo, Refused } from "./socket.js";
 import { Strands } from "./strands.js";
 import { Thread } from "./thread.js";
@@ -36,6 +38,7 @@ const strands = new Strands(Number(room.dataset.strand), JSON.parse(room.dataset
 const transcript = new Transcript(Number(room.dataset.n), (message) => strands.holds(message));
 const announcer = new Announcer(find("announcements"));
 const outbox = new Outbox(`parley:outbox:${user}:${conversation}`);
+const queue = new Queue(room, JSON.parse(room.dataset.queue));
 const problem = find("problem");
 const others = new Others(find("here"), user);
 const csrf = room.querySelector("#act [name=csrfmiddlewaretoken]").value;
@@ -74,6 +77,8 @@ function happened(event) {
     if (strands.learn(result.message, transcript.all())) showAllVersions();
   } else if (result.kind === "conversation") {
     showConversation(result.value);
+  } else if (result.event?.event === "queue") {
+    queue.take(result.event.queue);
   } else if (result.kind === "gap") {
     join(transcript.n);
   } else if (result.kind === "hole") {
@@ -168,6 +173,7 @@ function arrived({ n, snapshot }) {
       showMessage(transcript.get(message.id));
     }
     showAllVersions();
+    queue.take(snapshot.queue);
     if (snapshot.conversation) showConversation(snapshot.conversation);
   }
   joined = true;
@@ -272,7 +278,7 @@ async function request(path, { method = "GET", body } = {}) {
   } catch {
     throw new Away();
   }
-  if (response.ok) return response.json();
+  if (response.ok) return response.status === 204 ? {} : response.json();
   const retryAfter = Number(response.headers.get("Retry-After")) || undefined;
   if (response.status >= 500) throw new Refused({ code: "store_away", detail: "Parley cannot be reached just now.", retry_after: retryAfter });
   const { errors = [] } = await response.json().catch(() => ({}));
@@ -303,8 +309,9 @@ function lookForAnswers() {
   clearTimeout(looking);
   if (joined || isOlder) return;
   looking = setTimeout(async () => {
-    if (transcript.onTheirWay().length && navigator.onLine) {
+    if ((transcript.onTheirWay().length || queue.of(strands.shown).length) && navigator.onLine) {
       try {
+        queue.take(await request(`conversations/${conversation}/queue`));
         const { results } = await request(`conversations/${conversation}/messages?strand=${strands.shown}&limit=${HISTORY_PAGE}`);
         for (const message of transcript.add(results)) showMessage(message);
         showControls();
@@ -330,10 +337,10 @@ async function showEarlier() {
     showWhetherEarlier(Boolean(previous) && results.length > 0);
     thread.prepend(transcript.add(results.sort((one, other) => one.seq - other.seq)));
     showAllVersions();
+    line.textContent = "Earlier messages";
   } catch {
-    showProblem("The earlier messages could not be fetched. Try again.");
+    line.textContent = "Earlier messages could not be fetched. Try again";
   }
-  line.textContent = "Earlier messages";
   fetching = false;
 }
 
@@ -436,10 +443,12 @@ function showWaiting() {
 /** Milliseconds after which to try again, or 0 where it is settled. */
 async function deliverOne({ client_id, text, strand, files: attached = [] }) {
   const said = { client_id, text, strand, attachment_ids: attached.map(({ id }) => id) };
+  const [verb, place] = mustWait(strand) ? ["queue", "queue"] : ["send", "messages"];
   try {
-    const { message, answer, limit } = await ask({ do: "send", conversation, ...said }, `conversations/${conversation}/messages`, said);
+    const { message, answer, limit, queue: waiting } = await ask({ do: verb, conversation, ...said }, `conversations/${conversation}/${place}`, said);
     acknowledge(client_id);
     if (limit) composer.showLimit(limit);
+    if (queue.take(waiting) && !message) find("said").textContent = "Your question waits until this answer is complete.";
     for (const each of transcript.add([message, answer].filter(Boolean))) showMessage(each);
     showControls();
     return 0;
@@ -457,6 +466,45 @@ async function deliverOne({ client_id, text, strand, files: attached = [] }) {
     showProblem(error.message);
     return 0;
   }
+}
+
+/** Whether a question at the end of this strand is asked behind others, or behind the answer that is on its way. */
+function mustWait(strand) {
+  return (strand ?? strands.shown) === strands.shown && (transcript.onTheirWay().length > 0 || queue.of(strands.shown).length > 0);
+}
+
+/** Takes a question out that waits: for good, or back to where one is written. */
+async function takeBack(id, isEdited) {
+  showProblem("");
+  const { text, attachments } = queue.get(id);
+  try {
+    const { queue: left } = await ask({ do: "unqueue", conversation, question: id }, `conversations/${conversation}/queue/${id}`, undefined, "DELETE");
+    if (!queue.take(left)) queue.forget(id);
+    if (isEdited) {
+      composer.giveBack(text);
+      files.put(attachments);
+    } else {
+      find("composer").elements.text.focus();
+    }
+    find("said").textContent = isEdited ? "The question is where you write again." : "Removed. It is not asked.";
+  } catch (error) {
+    showProblem(error instanceof Refused ? error.message : "Parley cannot be reached just now. Try again.");
+  }
+  showControls();
+}
+
+async function askNext() {
+  showProblem("");
+  try {
+    const strand = strands.shown;
+    const { message, answer, queue: left } = await ask({ do: "next", conversation, strand }, `conversations/${conversation}/queue/next`, { strand });
+    queue.take(left);
+    for (const each of transcript.add([message, answer].filter(Boolean))) showMessage(each);
+    find("composer").elements.text.focus();
+  } catch (error) {
+    showProblem(error instanceof Refused ? error.message : "Parley cannot be reached just now. Try again.");
+  }
+  showControls();
 }
 
 function acknowledge(clientId) {
@@ -503,6 +551,14 @@ async function step(id, by) {
   }
 }
 
+/** Presses the last of these buttons that is in sight; false where there is none. */
+function press(buttons) {
+  const button = [...room.querySelectorAll(buttons)].findLast((each) => each.checkVisibility());
+  if (!button) return false;
+  button.click();
+  if (button.matches("[data-copy], [data-copy-code]")) find("said").textContent = "Copied.";
+}
+
 function stopLatest() {
   const latest = transcript.onTheirWay().at(-1);
   if (latest) wish("stop", latest.id);
@@ -520,6 +576,10 @@ function showControls() {
   const writing = transcript.onTheirWay().length > 0;
   const stop = find("stop-latest");
   if (stop) stop.hidden = !writing;
+  queue.show(strands.shown, writing);
+  const keys = find("keys");
+  const words = writing ? "What you send now waits until this answer is complete" : "Enter sends, Shift+Enter makes a new line";
+  if (keys && keys.textContent !== words) keys.textContent = words;
   const empty = find("empty");
   if (empty && transcript.oldest()) empty.remove();
 }
@@ -551,10 +611,12 @@ function begin() {
     find("composer").elements.text.focus();
   });
   room.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-ask]");
-    if (!button || !composer) return;
+    const button = event.target.closest("[data-ask], [data-waiting-edit], [data-waiting-remove], [data-next]");
+    if (!button || ("ask" in button.dataset && !composer)) return;
     event.preventDefault();
-    composer.giveBack(button.dataset.ask);
+    if ("ask" in button.dataset) composer.giveBack(button.dataset.ask);
+    else if ("next" in button.dataset) askNext();
+    else takeBack(button.closest("[data-waiting]").dataset.waiting, "waitingEdit" in button.dataset);
   });
   listenToFeedback(room, giveFeedback);
   new Editor(room, edit);
@@ -575,7 +637,19 @@ function begin() {
     event.preventDefault();
     showEarlier();
   });
-  thread.onNearStart(showEarlier);
+  thread.onNearStart(() => find("earlier").textContent === "Earlier messages" && showEarlier());
+  addShortcuts({
+    copy: () => press('.message[data-role="assistant"] [data-copy]'),
+    code: () => press("[data-copy-code]"),
+  });
+  if (form) {
+    addShortcuts({
+      write: () => form.elements.text.focus(),
+      edit: () => press('.message[data-role="user"] [data-edit]:not([open]) > summary'),
+      anew: () => press("[data-regenerate], [data-retry]"),
+      stop: stopLatest,
+    });
+  }
   for (const entry of outbox.all()) {
     if (thread.messages.some((message) => message.client_id === entry.client_id)) outbox.remove(entry.client_id);
     else thread.showWaiting(entry, "Sending…");

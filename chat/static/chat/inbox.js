@@ -1,11 +1,13 @@
 // The list of consultations: filters act as they are set, and "load more" adds to the list in place.
 
 import { showTimes } from "../tenants/page.js";
+import { addShortcuts } from "../tenants/shortcuts.js";
 import { Self } from "./presence.js";
 import { connectTo } from "./socket.js";
 import { learnUnread, showUnread } from "./unread.js";
 
 const SEARCH_AFTER = 300; // milliseconds
+const ANSWER_WITHIN = 10_000;
 const DAY = 24 * 60 * 60 * 1000;
 
 /** What a row stands under, by the reader's own calendar; `days.py` says the same by UTC's. */
@@ -55,11 +57,20 @@ export function beginList(root) {
   const form = root.querySelector("[data-filters]");
   if (!form) return;
   form.querySelector("[data-filter-button]").hidden = true;
+  const problem = root.querySelector("[data-list-problem]");
   let timer = 0;
   let latest = 0;
+  let again = null;
+
+  /** The list cannot be fetched: what is there stays, and the reader decides when `act` is tried again. */
+  function failed(act) {
+    again = act;
+    problem.hidden = false;
+  }
 
   async function fetchPage(url) {
-    const response = await fetch(url, { credentials: "same-origin" });
+    const response = await fetch(url, { credentials: "same-origin", signal: AbortSignal.timeout(ANSWER_WITHIN) });
+    problem.hidden = true;
     if (!response.ok) throw new Error(`The list could not be fetched (${response.status}).`);
     return new DOMParser().parseFromString(await response.text(), "text/html").querySelector("[data-conversations]");
   }
@@ -78,7 +89,7 @@ export function beginList(root) {
       root.querySelector("[data-found]").textContent = fresh.dataset.says;
       if (location.pathname === form.getAttribute("action")) history.replaceState(null, "", url);
     } catch {
-      form.submit();
+      if (wanted === latest) failed(filter);
     }
   }
 
@@ -93,10 +104,15 @@ export function beginList(root) {
     filter();
   });
 
-  root.addEventListener("click", async (event) => {
+  problem.querySelector("[data-list-again]").addEventListener("click", () => again());
+  root.addEventListener("click", (event) => {
     const more = event.target.closest("[data-more]");
     if (!more) return;
     event.preventDefault();
+    showMore(more);
+  });
+
+  async function showMore(more) {
     if (more.getAttribute("aria-disabled") === "true") return;
     more.setAttribute("aria-disabled", "true");
     try {
@@ -112,10 +128,10 @@ export function beginList(root) {
       else more.parentElement.remove();
       first?.focus();
     } catch {
-      location.assign(more.href);
+      failed(() => showMore(more));
     }
     more.removeAttribute("aria-disabled");
-  });
+  }
 }
 
 /** On a page without a conversation, which has a socket of its own, the numbers of what is unread follow. */
@@ -128,6 +144,24 @@ function followUnread() {
   const self = new Self(user, (frame) => connection.mention(frame));
 }
 
+/** Opens the conversation so many places below the one that is open; false where there is none. */
+function goBy(places) {
+  const links = [...document.querySelectorAll("[data-rows] .conversation-link")];
+  const at = links.findIndex((link) => link.getAttribute("aria-current") === "page");
+  const wanted = links[at < 0 && places < 0 ? links.length - 1 : at + places];
+  if (!wanted) return false;
+  location.assign(wanted.href);
+}
+
+/** Puts the keyboard into the list's search, where it is in sight; otherwise to the page that searches. */
+function goToSearch() {
+  const field = document.querySelector("[data-filters] [type=search]");
+  if (field?.checkVisibility()) field.focus();
+  else location.assign(document.querySelector("[data-shortcut=search]").dataset.href);
+}
+
+if (document.querySelector("[data-rows]")) addShortcuts({ previous: () => goBy(-1), next: () => goBy(1) });
+addShortcuts({ search: goToSearch });
 beginList(document);
 learnUnread(document);
 if (!document.querySelector("[data-room]")) followUnread();

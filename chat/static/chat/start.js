@@ -41,8 +41,17 @@ let latest = 0;
 
 async function look() {
   const wanted = (latest += 1);
-  const response = await fetch(`${picker.dataset.peopleUrl}?${new URLSearchParams({ find: search.value })}`, { credentials: "same-origin" });
-  if (!response.ok || wanted !== latest) return;
+  let response;
+  try {
+    response = await fetch(`${picker.dataset.peopleUrl}?${new URLSearchParams({ find: search.value })}`, { credentials: "same-origin" });
+  } catch {
+    response = { ok: false };
+  }
+  if (wanted !== latest) return;
+  if (!response.ok) {
+    note.textContent = "People cannot be looked up just now. Press Enter to try again.";
+    return;
+  }
   const found = new DOMParser().parseFromString(await response.text(), "text/html");
   if (wanted !== latest) return;
   const keepers = boxes().filter((box) => box.checked);
@@ -60,7 +69,9 @@ search.addEventListener("input", () => {
 });
 search.addEventListener("keydown", (event) => {
   // Enter in a search field would send the form.
-  if (event.key === "Enter") event.preventDefault();
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  look();
 });
 list.addEventListener("change", showChosen);
 showChosen();

@@ -1,4 +1,6 @@
-// What every page has: the appearance, menus that close, times in the reader's own zone.
+// What every page has: the appearance, menus that close, times in the reader's own zone, keyboard shortcuts.
+
+import "./shortcuts.js";
 
 const YEAR = 365 * 24 * 60 * 60;
 
@@ -50,6 +52,18 @@ function closeMenus(except) {
     if (menu !== except && !menu.contains(except)) menu.open = false;
   }
 }
+
+const OFFLINE = "You are offline. What you send is kept on this device.";
+
+/** A status that is there from the start, and then says something, is what screen readers read. */
+function showOffline() {
+  const line = document.querySelector("[data-offline]");
+  if (line) line.textContent = navigator.onLine ? "" : OFFLINE;
+}
+
+showOffline();
+addEventListener("online", showOffline);
+addEventListener("offline", showOffline);
 
 for (const group of document.querySelectorAll("[data-themes]")) group.hidden = false;
 showTheme();
