@@ -458,7 +458,7 @@ class ConversationAnswer(serializers.Serializer):
     subject_type = serializers.ChoiceField(choices=SubjectType.choices, allow_null=True)
     owner = ConversationOwnerAnswer()
     access = ConversationAccessAnswer()
-    context = ConversationContextAnswer()
+    context = ConversationContextAnswer()  # type: ignore[assignment]
     message_count = serializers.IntegerField()
     tokens_used = serializers.IntegerField()
     satisfaction_rating = serializers.FloatField(allow_null=True, help_text="The average of its answers' ratings, 1 to 5.")

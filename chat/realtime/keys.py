@@ -112,6 +112,7 @@ def of_conversation(conversation_id: str) -> tuple[str, ...]:
         event_number(conversation_id),
         context(conversation_id),
         participants(conversation_id),
+        queue(conversation_id),
         room(conversation_id),
     )
 
