@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from playwright.async_api import expect
 
 from chat.serializers import NewImport
@@ -17,6 +18,7 @@ from tests.e2e.test_journey import SCHEMES, SIZES, answer, ask
 ASK = {"type": "button", "value": {"label": "Ask how ready he is", "action": "ask", "argument": "How ready is he?"}}
 
 
+@pytest.fixture
 def imported(world) -> str:
     """A consultation of Olive's whose answer holds every type of part; its address."""
     file = a_file()
@@ -27,11 +29,17 @@ def imported(world) -> str:
         made = imports.take(
             world.cast.olive.membership, conversation=checked.validated_data["conversation"], messages=checked.validated_data["messages"]
         )
-    return f"/o/acme/chat/{made.id}/"
+    return world.address(f"chat/{made.id}/")
 
 
-async def test_every_type_is_shown_and_a_button_does_what_is_listed_or_nothing(page, world):
-    await page.goto(imported(world))
+@pytest.fixture
+def _thin_record(world):
+    with scoping.tenant(world.cast.acme):
+        Employee.objects.for_tenant(world.cast.acme).update(personality_traits=[], strengths=[], training_needs=[], behavioral_patterns=[])
+
+
+async def test_every_type_is_shown_and_a_button_does_what_is_listed_or_nothing(page, imported):
+    await page.goto(imported)
     message = page.locator("[data-role=assistant]").last
     await expect(message.locator("strong", has_text="click")).to_be_visible()
     await expect(message.locator("code.language-python")).to_contain_text("x = 1 < 2")
@@ -47,9 +55,7 @@ async def test_every_type_is_shown_and_a_button_does_what_is_listed_or_nothing(p
     await expect(page.locator("[data-role=user]")).to_have_count(1)
 
 
-async def test_what_is_not_on_record_comes_with_the_live_answer_and_leads_to_the_record(page, world):
-    with scoping.tenant(world.cast.acme):
-        Employee.objects.for_tenant(world.cast.acme).update(personality_traits=[], strengths=[], training_needs=[], behavioral_patterns=[])
+async def test_what_is_not_on_record_comes_with_the_live_answer_and_leads_to_the_record(page, world, _thin_record):
     world.upstream.behave("It depends.")
     await page.goto(world.conversation)
     await ask(page, "What is Erik good at?")
@@ -76,9 +82,9 @@ async def test_a_picture_that_the_model_was_not_shown_is_named(page, world):
 
 @SIZES
 @SCHEMES
-async def test_axe_finds_nothing_in_parts(page, world, width, height, scheme):
+async def test_axe_finds_nothing_in_parts(page, imported, width, height, scheme):
     await page.set_viewport_size({"width": width, "height": height})
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    await page.goto(imported(world))
+    await page.goto(imported)
     await expect(page.get_by_role("region", name="Goals")).to_be_visible()
     await fits_and_is_accessible(page, width)
