@@ -6,12 +6,20 @@ whole answer is streamed it is on, and may find nothing to refuse.
 
 import shutil
 from contextlib import asynccontextmanager
+from urllib.parse import urljoin
 
+import pymongo
 import pytest
 import pytest_asyncio
+import uuid_utils.compat as uuid
 from playwright.async_api import async_playwright, expect
 
-from chat import markdown
+from chat import access, markdown
+from chat.choices import Audience
+from chat.documents import Conversation, Message
+from chat.services import shares
+from config import mongo
+from tenants import scoping
 from tests.e2e.conftest import ARGUMENTS, _serve_static, sign_in, watch
 from tests.e2e.hostile import HERE, PAYLOADS, RUN
 from tests.e2e.proxy import BROWSERS_OWN, Proxy
@@ -19,6 +27,7 @@ from tests.e2e.test_journey import answer, ask
 
 pytestmark = pytest.mark.timeout(600)  # where every core is busy a site is long in starting
 
+ALIKE = 280  # payloads of one conversation, each as an answer: what a link shows
 MOMENTS = 4_000  # pieces of HTML that are handed to the browser at once
 
 WATCHED = """
@@ -70,6 +79,19 @@ STREAM = """async (payloads) => {
     root.remove();
   }
   return {found, prefixes};
+}"""
+
+# Clicks until there is nothing to click.
+EARLIER = """() => {
+  const link = document.querySelector("a[data-earlier]");
+  if (!link.parentElement.hidden) link.click();
+  return link.parentElement.hidden;
+}"""
+
+MORE = """() => {
+  const link = document.querySelector("[data-more]");
+  link?.click();
+  return !link;
 }"""
 
 SHOW = """async (pieces) => {
@@ -198,3 +220,90 @@ async def test_streamed_by_a_worker_it_does_nothing_and_the_policy_has_nothing_t
         await is_harmless(page)
         assert troubles == []
     assert proxy.passed > 10
+
+
+async def test_wherever_it_is_shown_later_it_does_nothing(guarded, proxy, world):
+    """As an answer in the history, live and without a script; in the analysis, the sources, the questions that may come next, the
+    model's name and the reason of an error; as a title; in what a search found; quoted; behind a shared link."""
+    proxy.origin = world.site.url.removeprefix("http://")
+    talks = fill(world)
+    with scoping.tenant(world.cast.acme):
+        olive = world.cast.olive.membership
+        links = [shares.create(olive, access.conversation_for(olive, talk), audience=Audience.ANYONE, days=1).token for talk in talks]
+    async with watched_page(guarded, proxy, bypass_csp=True) as page:
+        await sign_in(page, world.site, "olive@acme.example")
+        for talk in talks:
+            await page.goto(world.address(f"chat/{talk}/"))
+            await page.wait_for_function(EARLIER, polling=100)
+            await expect(page.locator("[data-messages] > .message")).to_have_count(ALIKE)
+            await page.evaluate("for (const button of document.querySelectorAll('[data-messages] [data-quote]')) button.click()")
+            assert (await page.get_by_label("Your question").input_value()).count("> ") > 100
+            await is_harmless(page)
+        for token in links:
+            await page.goto(f"{world.site.url}/s/{token}/")
+            await expect(page.locator(".message")).to_have_count(ALIKE)
+            await is_harmless(page)
+        await page.goto(world.address("chat/"))
+        await page.wait_for_function(MORE, polling=100)
+        assert await page.locator(".conversation-link").count() > len(PAYLOADS)
+        await is_harmless(page)
+    async with watched_page(guarded, proxy, bypass_csp=True) as page:
+        await sign_in(page, world.site, "olive@acme.example")
+        await page.goto(world.address("chat/search/?q=needle"))
+        found = 0
+        while True:
+            found += await page.locator(".result").count()
+            await is_harmless(page)
+            if not await (more := page.get_by_role("link", name="More results")).count():
+                break
+            await page.goto(urljoin(page.url, await more.get_attribute("href")))
+        assert found >= len(PAYLOADS)
+        for talk in talks:
+            for before in range(51, ALIKE, 50):
+                await page.goto(world.address(f"chat/{talk}/?before={before}"))
+                assert await page.locator("[data-messages] > .message").count() >= 50
+                await is_harmless(page)
+
+
+def fill(world) -> list[str]:
+    """Two conversations in which each payload is an answer, with everything beside it that a model writes; and as many titles."""
+    organization = str(world.cast.acme.pk)
+    model = mongo.collection(Conversation).find_one({"organizationId": organization, "conversationId": world.conversation_id}, {"_id": 0})
+    titled = [{**model, "conversationId": str(uuid.uuid7()), "title": payload} for payload in PAYLOADS]
+    with pymongo.timeout(60):
+        mongo.collection(Conversation).insert_many(titled)
+    talks = [world.conversation_id, titled[0]["conversationId"]]
+    at = model["createdAt"]
+    messages = []
+    for number, payload in enumerate(PAYLOADS):
+        talk, place = divmod(number, ALIKE)
+        analysis = {
+            "analysisType": "employee_specific",
+            "scores": {payload.replace("$", "").replace(".", "").replace("\0", ""): 50.0},
+            "recommendations": [payload],
+            "insights": [payload],
+            "dataPoints": {"said": payload},
+        }
+        messages.append(
+            {
+                "messageId": str(uuid.uuid7()),
+                "organizationId": organization,
+                "conversationId": talks[talk],
+                "seq": place + 1,
+                "role": "assistant",
+                "content": f"needle {payload}" if number % 2 else f"{payload}\n\nneedle",
+                "contentType": "text",
+                "status": "sent" if number % 3 else "error",
+                "errorDetails": {"errorCode": "refused", "errorMessage": payload},
+                "aiModel": payload,
+                "aiResponseMetadata": {"sources": [payload], "outputTokens": 1},
+                "structuredData": analysis,
+                "followUps": list(PAYLOADS[number - 20 : number]),
+                "attempt": 1,
+                "createdAt": at,
+                "updatedAt": at,
+            }
+        )
+    with pymongo.timeout(60):
+        mongo.collection(Message).insert_many(messages)
+    return talks
