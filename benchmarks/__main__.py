@@ -16,10 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from benchmarks import report, world
 from benchmarks.findings import Findings, Tell
 from benchmarks.peers import compare, setup
-from benchmarks.scenarios import first_token, idle, long_answer, pages, reconnect, search, sessions
+from benchmarks.scenarios import company, first_token, idle, lists, long_answer, pages, reconnect, search, sessions
 from benchmarks.world import World
 
-SCENARIO_SECONDS = 600  # after which one is given up
+SCENARIO_SECONDS = 900  # after which one is given up
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,19 @@ SCENARIOS = {
         lambda world, options, tell: reconnect.run(world, tell=tell),
     ),
     "idle": Scenario("a thousand sockets that only wait", idle.SOCKETS, lambda world, options, tell: idle.run(world, tell=tell)),
-    "pages": Scenario("REST over 10,000 messages and 10,000 conversations", 0, lambda world, options, tell: pages.run(world, tell=tell)),
+    "pages": Scenario(
+        "REST over 100,000 messages and 10,000 conversations, at any depth",
+        pages.VIEWERS,
+        lambda world, options, tell: pages.run(world, tell=tell),
+    ),
+    "lists": Scenario(
+        "lists beside PyMongo, the export beside objects and a serializer", 0, lambda world, options, tell: lists.run(world, tell=tell)
+    ),
+    "company": Scenario(
+        "a thousand people who see each other, ask and type, for minutes",
+        company.SOCKETS // company.TOGETHER,
+        lambda world, options, tell: company.run(world, seconds=options.minutes * 60, tell=tell),
+    ),
     "search": Scenario(
         "the search among a million messages, and where other organizations' grow ten times",
         0,
@@ -116,6 +128,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=8.0, help="seconds that each answer is written for (8)")
     parser.add_argument("--web", type=int, default=1, help="web processes (1)")
     parser.add_argument("--messages", type=int, default=search.MESSAGES, help="messages that `search` looks among (1,000,000)")
+    parser.add_argument("--minutes", type=float, default=company.SECONDS / 60, help="minutes that `company` talks (1; 5 for the promise)")
     parser.add_argument("--no-bare", dest="bare", action="store_false", help="without the bare consumers")
     parser.add_argument("--peers", action="store_true", help="install and measure Open WebUI, Chainlit and LiteLLM, too (minutes, 2 GB)")
     return parser
@@ -128,7 +141,7 @@ def numbers(text: str) -> tuple[int, ...]:
 def size_for(chosen: dict[str, Scenario], options: argparse.Namespace) -> world.Size:
     """As much in the stores as the chosen scenarios use."""
     wanted = sum(scenario.conversations for scenario in chosen.values())
-    full = "pages" in chosen
+    full = not chosen.keys().isdisjoint(("pages", "lists"))
     return world.Size(
         people=PEOPLE if wanted else 1,
         conversations=-(-wanted // PEOPLE),

@@ -16,6 +16,7 @@ import django
 
 django.setup()
 
+import pymongo
 import uuid_utils.compat as uuid
 from django.utils import timezone
 
@@ -30,7 +31,7 @@ from tenants.models import Employee, Membership, Organization
 from tenants.services import accounts, organizations
 
 C, M = mongo.names(Conversation), mongo.names(Message)
-AT_ONCE = 1_000  # documents of one insert
+AT_ONCE, INSERT_SECONDS = 1_000, 60  # documents of one insert
 ACROSS_DAYS = 90  # over which a full inbox is spread
 
 
@@ -131,13 +132,15 @@ def turns_like(pair: list[dict[str, Any]], count: int) -> Iterator[dict[str, Any
     for seq in range(3, count + 1, 2):
         asked = str(uuid.uuid7())
         yield {**question, M.message_id: asked, M.seq: seq, M.client_id: f"seed-{seq}"}
-        yield {**answer, M.message_id: str(uuid.uuid7()), M.seq: seq + 1, M.answer_to: asked}
+        # Each has a text of its own, as in life: HTML that was made once is kept.
+        yield {**answer, M.message_id: str(uuid.uuid7()), M.seq: seq + 1, M.answer_to: asked, M.content: f"{answer[M.content]} {seq}"}
 
 
 def insert(document: type, raws: Any) -> None:
     raws = iter(raws)
     while batch := list(islice(raws, AT_ONCE)):
-        mongo.collection(document).insert_many(batch, ordered=False)
+        with pymongo.timeout(INSERT_SECONDS):
+            mongo.collection(document).insert_many(batch, ordered=False)
 
 
 if __name__ == "__main__":

@@ -138,11 +138,11 @@ def _fill(world: World, size: Size, *, say: Callable[[str], None]) -> None:
     world.environment = {**_environment(world.folder), **services.environment}
     upstream = world.start("upstream", lambda descriptor: (sys.executable, "-m", "benchmarks.upstream", str(descriptor)))
     say("Preparing the stores")
-    _call(world, sys.executable, up.MANAGE, "prepare")
+    call(world, sys.executable, up.MANAGE, "prepare")
     say(f"Making {size.people:,} people with {size.people * size.conversations + size.inbox:,} conversations")
     asked = {"people": size.people, "each": size.conversations, "inbox": size.inbox, "messages": size.messages}
     arguments = [part for option, value in asked.items() for part in (f"--{option}", str(value))]
-    seeded = json.loads(_call(world, sys.executable, "-m", "benchmarks.seed", *arguments).splitlines()[-1])
+    seeded = json.loads(call(world, sys.executable, "-m", "benchmarks.seed", *arguments).splitlines()[-1])
     world.organization, world.long = seeded["organization"], seeded["long"]
     world.people = [Person(key=person["key"], conversations=tuple(person["conversations"])) for person in seeded["people"]]
     if reader := seeded["reader"]:
@@ -203,7 +203,7 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _call(world: World, *command: str) -> str:
+def call(world: World, *command: str) -> str:
     """Runs a command to its end and gives what it printed."""
     done = subprocess.run(command, env=world.environment, cwd=BASE_DIR, capture_output=True, text=True, check=False)
     if done.returncode:

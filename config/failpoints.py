@@ -36,6 +36,14 @@ DECLARED = {
     "removal.files_gone": "its files are gone, its messages are there",
     "removal.messages_gone": "its messages and their revisions are gone, the rest is there",
     "removal.rest_gone": "nothing but the conversation itself is there",
+    "attachment.recorded": "a file is known, its bytes are not stored",
+    "import.inserted": "the messages of a file are inserted, the transaction with their conversation is not committed",
+    "import.recorded": "the conversation is durable, whoever imports it was not told",
+    "share.recorded": "a link is durable, nobody knows it",
+    "read.recorded": "the read mark is durable, nobody was told",
+    "analysis.recorded": "the analysis beside an answer is durable, nobody was told",
+    "memory.claimed": "it is this worker's to make notes, no model was asked",
+    "memory.recorded": "the notes are durable, their conversation does not say that there are any",
     "feedback.recorded": "the feedback is durable, not in the conversation's average, nobody was told",
 }
 

@@ -19,6 +19,7 @@ from chat.services import memories, structures
 from chat.services.contexts import AnswerContext
 from chat.structures import NAMED, Analysis, named_in, read_analysis
 from config import mongo
+from config.failpoints import failpoint
 from integrations.services import ledger
 
 M, A = mongo.names(Message), mongo.names(AiResponseMetadata)
@@ -48,6 +49,7 @@ async def give(call: Call, context: AnswerContext, answer: MessageRecord) -> Non
     if analysis is None or raw is None:
         await messages.update_one(this, calls)  # they were made, whatever became of them
         return
+    failpoint("analysis.recorded")
     await stream.announce([events.message(MessageRecord.read(raw).as_json())])
     await memories.note(call, context, analysis)
 

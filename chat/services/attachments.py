@@ -34,6 +34,7 @@ from chat.documents import Attachment
 from chat.records import AttachmentRecord, ConversationRecord, MessageRecord
 from chat.services import errors, exports
 from config import loop, mongo
+from config.failpoints import failpoint
 from integrations.providers import registry
 from integrations.providers.base import Picture
 from tenants import access as people
@@ -90,8 +91,8 @@ def upload(
 ) -> AttachmentRecord:
     """Keeps a file for a question that this person has yet to send. The conversation came through the door; `size` is in bytes.
 
-    The same `client_id` again, in this conversation, gives the same file. Takes a second or so. Raises `Forbidden`,
-    `ConversationClosed`, `FileTooLarge`, `FileRefused`, `TooManyWaiting`, `StorageFull`, `Busy`.
+    The same `client_id` again, in this conversation, gives the same file, and stores its bytes where whoever took it died before that.
+    Takes a second or so. Raises `Forbidden`, `ConversationClosed`, `FileTooLarge`, `FileRefused`, `TooManyWaiting`, `StorageFull`, `Busy`.
     """
     roles.require(membership, "chat:file:upload")
     if conversation.status != ConversationStatus.ACTIVE:
@@ -103,9 +104,10 @@ def upload(
         raise errors.FileRefused("This file is empty. Choose another one.")
     own = {A.organization_id: conversation.organization_id, A.user_id: str(membership.user_id)}
     once = {**own, A.conversation_id: conversation.id, A.client_id: client_id}
-    if client_id is not None and (before := mongo.collection(Attachment).find_one(once)):
+    before = mongo.collection(Attachment).find_one(once) if client_id is not None else None
+    if before and _is_stored(before):
         return AttachmentRecord.read(before)
-    if mongo.collection(Attachment).count_documents({**own, A.is_sent: False}) >= WAITING_LIMIT:
+    if before is None and mongo.collection(Attachment).count_documents({**own, A.is_sent: False}) >= WAITING_LIMIT:
         raise errors.TooManyWaiting(limit=WAITING_LIMIT)
     room = settings.ATTACHMENTS_LIMIT_MIB * 1024**2
     if room and size + _stored(conversation.organization_id) > room:
@@ -114,7 +116,7 @@ def upload(
         found = _inspected(Path(folder), file, type)
         kept = Path(folder) / ("clean" if found["width"] else "file")
         stored_as = f"attachments/{conversation.organization_id}/{secrets.token_hex(16)}"
-        raw = {
+        raw = before or {
             **once,
             A.attachment_id: str(uuid.uuid7()),
             A.file_name: unicodedata.normalize("NFC", name),
@@ -130,14 +132,16 @@ def upload(
             A.is_sent: False,
             A.created_at: now or timezone.now(),
         }
-        try:
-            mongo.collection(Attachment).insert_one(raw)
-        except DuplicateKeyError:
-            return AttachmentRecord.read(mongo.collection(Attachment).find_one(once))
-        default_storage.save(stored_as, ContentFile(kept.read_bytes()))
+        if before is None:
+            try:
+                mongo.collection(Attachment).insert_one(raw)
+            except DuplicateKeyError:
+                return AttachmentRecord.read(mongo.collection(Attachment).find_one(once))
+        failpoint("attachment.recorded")
         if found["width"]:
-            default_storage.save(raw[A.thumbnail_as], ContentFile((Path(folder) / "thumbnail").read_bytes()))
-            default_storage.save(raw[A.shown_as], ContentFile((Path(folder) / "shown").read_bytes()))
+            _store(raw[A.thumbnail_as], Path(folder) / "thumbnail")
+            _store(raw[A.shown_as], Path(folder) / "shown")
+        _store(raw[A.stored_as], kept)  # last: where it is whole, all of it is there
     return AttachmentRecord.read(raw)
 
 
@@ -149,6 +153,16 @@ def _stored(organization_id: str) -> int:
     ]
     found = mongo.collection(Attachment).aggregate(summed, hint="stored").to_list()
     return found[0]["bytes"] if found else 0
+
+
+def _store(name: str, file: Path) -> None:
+    default_storage.delete(name)  # what a process that died has left of it
+    default_storage.save(name, ContentFile(file.read_bytes()))
+
+
+def _is_stored(raw: dict[str, Any]) -> bool:
+    name = raw[A.stored_as]
+    return default_storage.exists(name) and default_storage.size(name) == raw[A.file_size]
 
 
 def checked_name(name: str) -> str:

@@ -119,7 +119,7 @@ def _batches(conversation: ConversationRecord, path: strands.Path) -> Iterator[t
     cursor = plain.find(wanted, transcripts.PROJECTION, sort=[(M.seq, 1)], batch_size=AT_ONCE, hint=hint)
     with cursor:
         while batch := list(islice(cursor, AT_ONCE)):
-            yield batch
+            yield [transcripts.shaped(raw) for raw in batch]
 
 
 def _subject_names(membership: Membership, conversation: ConversationRecord) -> list[str]:

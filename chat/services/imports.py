@@ -17,6 +17,7 @@ from chat.records import ConversationRecord
 from chat.services import conversations, errors
 from chat.strands import FIRST, MOST, Strand
 from config import mongo
+from config.failpoints import failpoint
 from tenants import access as people
 from tenants import roles
 from tenants.models import Employee, Membership
@@ -63,12 +64,14 @@ def take(
         if before := _imported_before(raw):
             return before
         raise
+    failpoint("import.recorded")
     return ConversationRecord.read(raw)
 
 
 def _insert(raw: dict[str, Any], rows: list[dict[str, Any]], *, session: Any) -> None:
     if rows:
         mongo.collection(Message).insert_many(rows, session=session)
+    failpoint("import.inserted")
     mongo.collection(Conversation).insert_one(raw, session=session)
 
 

@@ -33,6 +33,7 @@ from chat.services import structures
 from chat.services.contexts import AnswerContext, Memory, Subject
 from chat.structures import Analysis, Notes, read_notes
 from config import mongo
+from config.failpoints import failpoint
 from integrations.services import ledger
 
 C, M, X = mongo.names(Conversation), mongo.names(Message), mongo.names(Context)
@@ -63,6 +64,7 @@ async def keep(call: Call, context: AnswerContext, answer: MessageRecord) -> Non
     claimed, memory = await _claim(call, answer, now=now)
     if not claimed:
         return
+    failpoint("memory.claimed")
     said = [message for message in waiting[:-NEWEST] if memory is None or message.seq > memory.through]
     if not said:
         return
@@ -131,6 +133,7 @@ async def _save(call: Call, answer: MessageRecord, notes: Notes, *, queries: lis
         mine,
         {"$set": {X.conversation_memory: memory, X.through: through.seq, X.strand: through.strand, X.token_count: size, **_stamps(now)}},
     )
+    failpoint("memory.recorded")
     if saved.matched_count:
         raw = await mongo.async_collection(Conversation, journaled=False).find_one_and_update(
             {C.organization_id: call.organization_id, C.conversation_id: call.conversation_id},

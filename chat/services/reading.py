@@ -24,6 +24,7 @@ from chat.realtime.presence import Session
 from chat.records import ConversationRecord
 from chat.services.totals import Batch
 from config import loop, mongo
+from config.failpoints import failpoint
 from tenants import roles
 from tenants.models import Membership
 
@@ -46,6 +47,7 @@ async def amark(membership: Membership, conversation: ConversationRecord, *, seq
     seq = min(seq, conversation.message_count)
     mark = {R.organization_id: conversation.organization_id, R.conversation_id: conversation.id, R.user_id: str(membership.user_id)}
     await _batch().add(UpdateOne(mark, {"$max": {R.seq: seq}, "$set": {R.read_at: timezone.now()}}, upsert=True))
+    failpoint("read.recorded")
     news.tell(conversation.organization_id, conversation.id, user_id=str(membership.user_id))
     found = await mongo.async_collection(ReadMark).find_one(mark)
     return selectors.unread_of(conversation, user_id=str(membership.user_id), mark=found[R.seq] if found else seq)

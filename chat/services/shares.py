@@ -14,6 +14,7 @@ from chat.documents import Message, Share
 from chat.records import ConversationRecord, ShareRecord
 from chat.services import errors
 from config import mongo
+from config.failpoints import failpoint
 from tenants import access as people
 from tenants import authentication, roles
 from tenants.models import Membership
@@ -69,6 +70,7 @@ def create(
         S.remove_at: expires_at + KEPT,
     }
     mongo.collection(Share).insert_one(raw)
+    failpoint("share.recorded")
     return NewShare(share=ShareRecord.read(raw), token=token)
 
 

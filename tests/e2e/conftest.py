@@ -56,7 +56,7 @@ async def _serve_static(route: Route) -> None:
     if path == "/":
         await route.fulfill(body="<!doctype html><html lang=en><title>Scripts</title><body></body></html>", content_type="text/html")
         return
-    found = finders.find(path.removeprefix("/static/"))
+    found = finders.find(path.removeprefix("/static/")) if path.startswith("/static/") else None
     if found is None:
         await route.fulfill(status=404)
     else:

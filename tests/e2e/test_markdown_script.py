@@ -164,6 +164,10 @@ HOSTS = [
     ("//example.com", None),
     ("/relative", None),
     ("https://exa mple.com", None),
+    ("https://\ufeffexample.com/", None),
+    ("https://ｅxample.com/", None),
+    ("https:example.com", None),
+    ("https:///example.com", None),
 ]
 
 

@@ -1,5 +1,6 @@
 """What tests of real processes share: the cast, Olive's key, the provider, the processes; and ways to ask them."""
 
+import hashlib
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -48,8 +49,20 @@ class House:
         return await self.ask("POST", address, {} if body is None else body, web=web)
 
     async def ask(self, method: str, address: str, body: Any = None, *, web: str, **headers: str) -> tuple[int, Any, Any]:
+        """A body that is bytes is a file, to be uploaded under a name of its own."""
         port = self.processes[web].port
+        given: dict[str, Any] = {"json": body}
+        if isinstance(body, bytes):
+            given = {"data": form(body)}
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
             headers = {"Authorization": f"Bearer {self.key}", **headers}
-            async with session.request(method, f"http://127.0.0.1:{port}/api/v1/{address}", headers=headers, json=body) as response:
+            async with session.request(method, f"http://127.0.0.1:{port}/api/v1/{address}", headers=headers, **given) as response:
                 return response.status, await response.json(content_type=None), response.headers
+
+
+def form(file: bytes) -> aiohttp.FormData:
+    """A form with this text file. The same file has the same `client_id`."""
+    data = aiohttp.FormData()
+    data.add_field("file", file, filename="notes.txt", content_type="text/plain")
+    data.add_field("client_id", hashlib.sha256(file).hexdigest())
+    return data

@@ -2,6 +2,7 @@
 how, goes by the question it is asked; it counts the calls and notes when a caller hung up."""
 
 import asyncio
+import json
 import threading
 import time
 from collections import Counter
@@ -45,11 +46,25 @@ def refuses(status: str, *, message: str = "no", **headers: str) -> Script:
     return script
 
 
+def gives(said: dict) -> Script:
+    """Answers at once, with JSON."""
+
+    async def script(exchange: Exchange) -> None:
+        message = {"role": "assistant", "content": json.dumps(said)}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        body = {"id": "c", "object": "chat.completion", "model": "m-1", "choices": [choice], "usage": USAGE}
+        await exchange.json("200 OK", body, connection="close")
+
+    return script
+
+
 class Provider:
-    """`provider.scripts["How is Erik?"] = writes("Well.")`; whatever is not in there is answered with `TEXT`, as `pause` says."""
+    """`provider.scripts["How is Erik?"] = writes("Well.")`; whatever is not in there is answered with `TEXT`, as `pause` says. Who asks for
+    JSON is given the one of `structures` whose name the request holds."""
 
     def __init__(self) -> None:
         self.scripts: dict[str, Script] = {}
+        self.structures: dict[str, dict] = {}
         self.calls: Counter[str] = Counter()
         self.hung_up: dict[str, float] = {}  # when (monotonic) the caller closed a connection it was being answered on
         self.pause = 0.04
@@ -85,7 +100,7 @@ class Provider:
     async def _play(self, exchange: Exchange) -> None:
         question = exchange.body["messages"][-1]["content"]
         self.calls[question] += 1
-        script = asyncio.create_task(self.scripts.get(question, writes(*PIECES, pause=self.pause))(exchange))
+        script = asyncio.create_task(self._script_for(exchange, question)(exchange))
         gone = asyncio.create_task(exchange.until_gone())
         await asyncio.wait({script, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not script.done() or (script.exception() is not None and isinstance(script.exception(), ConnectionError)):
@@ -94,3 +109,9 @@ class Provider:
             task.cancel()
         await asyncio.gather(script, gone, return_exceptions=True)
         exchange.writer.close()
+
+    def _script_for(self, exchange: Exchange, question: str) -> Script:
+        if exchange.body.get("stream"):
+            return self.scripts.get(question, writes(*PIECES, pause=self.pause))
+        asked = json.dumps(exchange.body)
+        return gives(next(said for name, said in self.structures.items() if f'"{name}"' in asked or f'\\"{name}\\"' in asked))

@@ -12,15 +12,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from django.conf import settings
 from django.utils import timezone
 
 from chat import tasks
-from chat.documents import Conversation, Message
+from chat.documents import Attachment, Conversation, Message, ReadMark
 from config import failpoints, mongo
 from tests.faults.house import House
 from tests.faults.provider import PIECES, TEXT, refuses, writes
+from tests.faults.test_afterwards import AFTERWARDS
 from tests.faults.turning import Turn, exactly_once, turning
 from tests.processes import wait_for
 
@@ -278,6 +280,79 @@ def kept(one: dict[str, str]) -> dict[str, Any]:
     return {"removed": found and "removedAt" in found, "answers": [answer["status"] for answer in answers]}
 
 
+async def dies_asked(turn: Turn, point: str, method: str, address: str, body: object) -> None:
+    """The web process dies there over a request; nobody hears what became of it."""
+    turn.house.processes.arm("web-a", point)
+    with pytest.raises((aiohttp.ClientError, OSError)):
+        await turn.house.ask(method, address, body, web="web-a")
+    await turn.dies("web-a")
+
+
+async def web_dies_while_uploading(turn: Turn, point: str) -> None:
+    """Sent again under its name it is the same file, and its bytes are there."""
+    await answered(turn, question(point))
+    address, file = f"conversations/{turn.conversation_id}/attachments", f"Notes on {turn.conversation_id}".encode()
+    await dies_asked(turn, point, "POST", address, file)
+    status, first, _ = await turn.house.ask("POST", address, file, web="web-b")
+    assert status == 201, first
+    assert await bytes_of(turn, first) == file
+    status, again, _ = await turn.house.ask("POST", address, file, web="web-b")
+    assert (status, again["id"]) == (201, first["id"])
+    assert mongo.collection(Attachment).count_documents(one_conversation(turn)) == 1
+
+
+async def bytes_of(turn: Turn, file: dict) -> bytes:
+    address = f"http://127.0.0.1:{turn.house.processes['web-b'].port}{file['url']}"
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {turn.house.key}"}) as session, session.get(address) as response:
+        assert response.status == 200
+        return await response.read()
+
+
+def one_conversation(turn: Turn) -> dict[str, str]:
+    return {"organizationId": str(turn.house.cast.acme.pk), "conversationId": turn.conversation_id}
+
+
+async def web_dies_while_importing(turn: Turn, point: str) -> None:
+    """All of it or nothing; sent again under its name it is there once."""
+    await answered(turn, question(point))
+    _, file, _ = await turn.house.get(f"conversations/{turn.conversation_id}/export?format=json", web="web-b")
+    body = {**file, "client_id": turn.conversation_id}
+    mine = {"organizationId": str(turn.house.cast.acme.pk), "clientId": f"import:{turn.conversation_id}"}
+    await dies_asked(turn, point, "POST", "conversations/import", body)
+    assert mongo.collection(Conversation).count_documents(mine) == (point == "import.recorded")
+    status, first, _ = await turn.house.post("conversations/import", body, web="web-b")
+    assert status == 201, first
+    status, again, _ = await turn.house.post("conversations/import", body, web="web-b")
+    assert (status, again["id"]) == (201, first["id"])
+    assert [message["text"] for message in await turn.house.fetch(first["id"], web="web-b")] == [question(point), TEXT]
+    assert mongo.collection(Conversation).count_documents(mine) == 1
+
+
+async def web_dies_while_sharing(turn: Turn, point: str) -> None:
+    """A link that nobody knows opens nothing for anybody; its maker sees it, and can revoke it."""
+    await answered(turn, question(point))
+    address = f"conversations/{turn.conversation_id}/shares"
+    await dies_asked(turn, point, "POST", address, {"audience": "organization", "days": 1})
+    (unknown,) = await results(turn, address)
+    assert (unknown["views"], unknown["revoked_at"]) == (0, None)
+    status, made, _ = await turn.house.post(address, {"audience": "organization", "days": 1}, web="web-b")
+    assert status == 201, made
+    status, _, _ = await turn.house.ask("DELETE", f"{address}/{unknown['id']}", web="web-b")
+    assert status == 204
+    assert [link["id"] for link in await results(turn, address) if link["revoked_at"] is None] == [made["id"]]
+
+
+async def web_dies_while_reading(turn: Turn, point: str) -> None:
+    """The mark is kept; what is said again moves it on and never back."""
+    await answered(turn, question(point))
+    address = f"conversations/{turn.conversation_id}/read"
+    await dies_asked(turn, point, "POST", address, {"seq": 2})
+    assert mongo.collection(ReadMark).find_one(one_conversation(turn))["seq"] == 2
+    for seq in (2, 1):
+        status, said, _ = await turn.house.post(address, {"seq": seq}, web="web-b")
+        assert (status, said["unread"]) == (200, 0)
+
+
 SCENARIOS: dict[str, Callable[[Turn, str], Awaitable[None]]] = {
     "turn.limited": web_dies,
     "turn.inserted": web_dies,
@@ -305,13 +380,19 @@ SCENARIOS: dict[str, Callable[[Turn, str], Awaitable[None]]] = {
     "removal.files_gone": worker_dies_while_removing,
     "removal.messages_gone": worker_dies_while_removing,
     "removal.rest_gone": worker_dies_while_removing,
+    "attachment.recorded": web_dies_while_uploading,
+    "import.inserted": web_dies_while_importing,
+    "import.recorded": web_dies_while_importing,
+    "share.recorded": web_dies_while_sharing,
+    "read.recorded": web_dies_while_reading,
 }
+OF_A_WORKER = ("answer", "sweep", "removal")
 
 
-@pytest.mark.parametrize("point", failpoints.DECLARED)
+@pytest.mark.parametrize("point", SCENARIOS)
 async def test_death_here_loses_nothing_and_answers_nothing_twice(turn: Turn, point: str):
-    of_web = ("turn", "stop", "retry", "edit", "regenerate", "feedback")
-    process = "web-a" if point.partition(".")[0] in of_web or point == "queue.recorded" else "worker"
+    of_worker = point.partition(".")[0] in OF_A_WORKER or point in ("queue.claimed", "queue.asked")
+    process = "worker" if of_worker else "web-a"
     await SCENARIOS[point](turn, point)
     assert point in turn.house.processes.passed(process)
     if point == "edit.recorded":
@@ -359,4 +440,4 @@ def points_in_the_code() -> set[str]:
 
 async def test_every_declared_failpoint_is_in_the_code_and_every_one_in_the_code_is_declared():
     assert points_in_the_code() == set(failpoints.DECLARED)
-    assert set(SCENARIOS) == set(failpoints.DECLARED)
+    assert SCENARIOS.keys() | AFTERWARDS == failpoints.DECLARED.keys()

@@ -202,6 +202,82 @@ async def test_mongodb_away_is_told_within_three_seconds_and_the_text_arrives_on
     assert len(await turn.fetched()) == 2
 
 
+def newer(conversation: str, question: str, answer: str) -> dict[tuple[str, str], object]:
+    """What can be asked of a consultation besides questions and pages of it, with bodies."""
+    talk = f"conversations/{conversation}"
+    return {
+        ("POST", f"messages/{answer}/feedback"): {"rating": 4},
+        ("GET", f"messages/{answer}/versions"): None,
+        ("GET", f"{talk}/strands"): None,
+        ("POST", f"{talk}/strands"): {"strand": 0},
+        ("POST", f"{talk}/attachments"): b"Some notes.",
+        ("POST", f"{talk}/read"): {"seq": 2},
+        ("GET", f"{talk}/presence"): None,
+        ("GET", f"{talk}/context"): None,
+        ("GET", f"{talk}/export?format=json"): None,
+        ("POST", f"{talk}/shares"): {"audience": "organization", "days": 1},
+        ("GET", f"{talk}/shares"): None,
+        ("POST", f"{talk}/pin"): {"pinned": True},
+        ("GET", "search?q=erik"): None,
+        ("GET", "sessions"): None,
+        ("POST", "conversations/import"): imported(conversation),
+        ("POST", f"messages/{answer}/regenerate"): {},
+        ("PATCH", f"messages/{question}"): {"text": "In other words?", "client_id": "words"},
+    }
+
+
+def imported(name: str) -> dict[str, object]:
+    said = {"role": "user", "text": "How is he?", "created_at": "2026-03-01T09:00:00Z"}
+    conversation = {"type": "employee_specific", "title": name, "created_at": "2026-03-01T09:00:00Z"}
+    return {"format": "parley-conversation", "version": 1, "conversation": conversation, "messages": [said], "client_id": name}
+
+
+@pytest.mark.parametrize("how", ["frozen", "killed"])
+async def test_mongodb_away_is_told_within_three_seconds_by_every_operation_and_none_has_left_a_trace(turn: Turn, services, how: str):
+    question = f"Everything else, MongoDB {how}? 🧊"
+    await turn.page.send(question)
+    await answered_once(turn, question, TEXT)
+    before = await turn.fetched()
+    operations = newer(turn.conversation_id, before[0]["id"], before[1]["id"])
+    services.mongo.pause() if how == "frozen" else services.mongo.kill()
+    try:
+        for (method, address), body in operations.items():
+            await told_of_absence(turn, method, address, body)
+    finally:
+        await asyncio.to_thread(services.mongo.resume if how == "frozen" else services.mongo.start)
+    turn.from_now()
+    assert await turn.ends() == before
+    for address in ("strands", "shares"):
+        _, said, _ = await turn.house.get(f"conversations/{turn.conversation_id}/{address}", web="web-b")
+        assert said["results"] == []
+
+
+async def test_every_operation_works_while_valkey_is_away(turn: Turn, services):
+    question = "Everything else, without Valkey? 🗝️"
+    await turn.page.send(question)
+    await answered_once(turn, question, TEXT)
+    before = await turn.fetched()
+    services.valkey.kill()
+    try:
+        for (method, address), body in newer(turn.conversation_id, before[0]["id"], before[1]["id"]).items():
+            status, said, _ = await turn.house.ask(method, address, body, web="web-a")
+            assert status in (200, 201), (method, address, said)
+    finally:
+        await asyncio.to_thread(services.valkey.start)
+    address = f"conversations/{turn.conversation_id}"
+    async with asyncio.timeout(20):
+        while True:
+            _, again, _ = await turn.house.get(f"messages/{before[1]['id']}", web="web-b")
+            path = await turn.house.fetch(turn.conversation_id, web="web-b")  # the strand that was begun is the one that is looked at
+            if {again["status"], *(message["status"] for message in path)} == {"sent"}:
+                break
+            await asyncio.sleep(0.2)
+    assert (again["text"], again["attempt"], again["versions"]) == (TEXT, 2, 2)
+    assert [(message["seq"], message["text"]) for message in path] == [(3, "In other words?"), (4, TEXT)]
+    _, links, _ = await turn.house.get(f"{address}/shares", web="web-b")
+    assert len(links["results"]) == 1
+
+
 @pytest.mark.parametrize("how", ["frozen", "killed"])
 async def test_mongodb_away_for_longer_than_a_lease_while_text_streams(turn: Turn, services, how: str):
     """The worker lives and has the text: it saves its answer when MongoDB is back, and nobody takes it away."""
