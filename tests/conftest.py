@@ -29,7 +29,8 @@ THREADS_WITH_CONNECTIONS = 8  # that live on: pytest's own, asgiref's, the ledge
 def pytest_collection_modifyitems(items) -> None:
     """Tests that kill servers come last: connections that other tests still hold, in whatever thread, would die with them.
 
-    Those of `manage.py up` share one that is killed and started again, so they keep their order.
+    Those of `manage.py up` share one that is killed and started again, so they keep their order. Those in a browser stand together, so
+    that they can share one site.
     """
     items.sort(key=_place)
 
@@ -37,10 +38,10 @@ def pytest_collection_modifyitems(items) -> None:
 def _place(item: pytest.Item) -> tuple[int, int]:
     path = item.path.as_posix()
     if path.endswith("tests/config/test_up.py"):
-        return (1, item.location[1] or 0)
+        return (2, item.location[1] or 0)
     if "tests/faults/" not in path:
-        return (0, 0)
-    return (2, LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+        return (int("tests/e2e/" in path), 0)
+    return (3, LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")

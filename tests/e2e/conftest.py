@@ -9,23 +9,40 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
+from allauth.account.internal.flows.login import record_authentication
+from asgiref.sync import sync_to_async
 from axe_playwright_python.async_playwright import Axe
 from django.conf import settings
+from django.contrib.auth import login
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.staticfiles import finders
 from django.db import connection
+from django.test import RequestFactory
 from playwright.async_api import Browser, BrowserContext, Page, Route, TimeoutError, async_playwright
 
 from chat.services import conversations
 from tenants import scoping
 from tenants.models import User
 from tests.cast import PASSWORD, Cast, make_cast
-from tests.e2e.site import Site, running
+from tests.e2e.site import Shared, Site, shared
 from tests.e2e.upstream import Upstream
 
+# A new window costs Chromium more than most tests do with it: pages for its own toolbar, and a process kept ready for the next page.
+WITHOUT_ITS_OWN_PAGES = (
+    *("InitialWebUI", "PreloadTopChromeWebUI", "SpareRendererForSitePerProcess", "WebUILocationBar", "WebUIOmniboxAimPopup"),
+    *("WebUIOmniboxFullPopup", "WebUIOmniboxPopup", "WebUIReloadButton", "WebUIToolbar"),
+)
+# What Playwright leaves out: of two lists Chromium reads the last.
+AS_PLAYWRIGHT = (
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades"),
+    *("LensOverlay", "MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints", "PaintHolding", "PreconnectToSearch"),
+    *("AvoidCorsURLLoaderRestartOnRedirect", "ThirdPartyStoragePartitioning"),
+)
 ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--no-sandbox", "--disable-gpu", "--in-process-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    f"--disable-features={','.join(WITHOUT_ITS_OWN_PAGES + AS_PLAYWRIGHT)}",
 )
 HERE = Path(__file__).parent
 
@@ -75,18 +92,33 @@ async def scripts(browser: Browser):
     await context.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def upstream():
     with Upstream().serving() as upstream:
         yield upstream
 
 
+@pytest.fixture(scope="session")
+def _shared_site(_mongo_migrated):
+    """Ends before the database does, which its processes hold."""
+    yield shared
+    shared.end()
+
+
 @pytest.fixture(scope="module")
-def _running_site(_mongo_migrated, upstream: Upstream, tmp_path_factory):
-    """For one module: a worker left running would write the answers of the tests that come next."""
+def _running_site(_mongo_migrated, upstream: Upstream, tmp_path_factory, _shared_site: Shared) -> Site:
     name = connection.settings_dict["NAME"]
-    with running(folder=tmp_path_factory.mktemp("site"), database_url=_database_url(name), provider=upstream.url) as site:
-        yield site
+    return _shared_site.site(lambda: tmp_path_factory.mktemp("site"), database_url=_database_url(name), provider=upstream.url)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None):
+    """A worker left running would write the answers of the tests that come next, elsewhere."""
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or HERE not in nextitem.path.parents:
+            shared.end()
 
 
 def _database_url(name: str) -> str:
@@ -161,6 +193,24 @@ def watch(page: Page) -> list[str]:
 
 
 async def sign_in(page: Page, site: Site, email: str) -> None:
+    """A session as the form begins one (`sign_in_by_form`), in the browser's cookies. No page is opened."""
+    key = await sync_to_async(_sign_in)(email)
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": key, "url": site.url, "httpOnly": True, "sameSite": "Lax"}
+    await page.context.add_cookies([cookie])
+
+
+def _sign_in(email: str) -> str:
+    """The key of a new session, in which the password has just been given."""
+    user = User.objects.get(email=email)
+    request = RequestFactory().get("/")
+    request.session = SessionStore()
+    login(request, user)
+    record_authentication(request, user, "password", email=email)
+    request.session.save()
+    return request.session.session_key
+
+
+async def sign_in_by_form(page: Page, site: Site, email: str) -> None:
     await page.goto(f"{site.url}/accounts/login/")
     await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password").fill(PASSWORD)

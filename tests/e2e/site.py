@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,6 +51,9 @@ class Site:
 
     def start_worker(self) -> None:
         self._worker = self._spawn("worker", worker_command())
+
+    def is_running(self) -> bool:
+        return all(process is not None and process.poll() is None for process in (self._web, self._worker))
 
     @property
     def is_web_running(self) -> bool:
@@ -109,8 +112,34 @@ class Site:
             process.wait()
 
 
+class Shared:
+    """The site that the tests of a test process meet one after another. At most one runs, or two workers would share the answers."""
+
+    def __init__(self) -> None:
+        self._site: Site | None = None
+
+    def site(self, folder: Callable[[], Path], **arguments) -> Site:
+        """The one that runs, or a new one, in a folder made for it."""
+        if self._site is not None and not self._site.is_running():
+            self.end()
+        if self._site is None:
+            self._site = Site(folder=folder(), **arguments)  # kept before it starts, so that `end` ends what did not get that far
+            self._site.start()
+        return self._site
+
+    def end(self) -> None:
+        if self._site is not None:
+            self._site.end()
+            self._site = None
+
+
+shared = Shared()
+
+
 @contextmanager
 def running(**arguments) -> Iterator[Site]:
+    """A site for tests that need other settings. The shared one ends first."""
+    shared.end()
     site = Site(**arguments)
     try:
         site.start()

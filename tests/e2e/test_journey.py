@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from chat.realtime import keys
 from config import redis
 from tests.cast import PASSWORD
-from tests.e2e.conftest import fits_and_is_accessible, sign_in, watch
+from tests.e2e.conftest import fits_and_is_accessible, sign_in, sign_in_by_form, watch
 
 LONG = "\n\n".join(f"Paragraph {number} of the answer, with **weight** and 🙂." for number in range(1, 41))
 CODE = "Run this:\n\n```python\nprint('<hello>')\n```\n\nThat is all."
@@ -24,8 +24,11 @@ async def ask(page, text):
     await page.keyboard.press("Enter")
 
 
-async def test_from_signing_in_to_a_streamed_answer(page, world):
+async def test_from_signing_in_to_a_streamed_answer(context, world):
     world.upstream.behave(CODE)
+    page = await context.new_page()
+    troubles = watch(page)
+    await sign_in_by_form(page, world.site, "olive@acme.example")
     await page.get_by_role("link", name="New consultation").first.click()
     await page.get_by_role("radio", name=re.compile("About one employee")).check()
     await page.get_by_label("Find people").fill("eri")
@@ -38,6 +41,7 @@ async def test_from_signing_in_to_a_streamed_answer(page, world):
     await expect(page.locator("[data-role=user] [data-slot=body]")).to_have_text("What is Erik good at?")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Erik Ek")
     await expect(answer(page)).to_contain_text("test-model · 33 tokens")
+    assert troubles == []
 
 
 async def test_an_answer_appears_as_it_is_written(page, world):
