@@ -210,9 +210,11 @@ class Conversation(TenantDocument):
                 "fields": ["organization_id", "access_scope.allowed_user_ids", "status", "-last_message_at", "-conversation_id"],
                 "partialFilterExpression": {"isPinned": True},
             },
-            # Of all organizations: what is in a state, what nobody has written in for long, and a person's in a state (S1-68…70).
+            # What is in a state, of all organizations (S1-68).
             {"name": "status_1", "fields": ["status"]},
+            # What nobody has written in for long, of all organizations (S1-69).
             {"name": "lastMessageAt_-1", "fields": ["-last_message_at"]},
+            # What a person has in a state, in all organizations (S1-70).
             {"name": "userId_1_status_1_lastMessageAt_-1", "fields": ["user_id", "status", "-last_message_at"]},
             # What was deleted, longest ago first: removed for good after its period.
             {"name": "deleted", "fields": ["deleted_at", "conversation_id"], "partialFilterExpression": {"status": "deleted"}},
