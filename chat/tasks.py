@@ -51,6 +51,12 @@ def remove_deleted() -> None:
     retention.remove_overdue(now=timezone.now())
 
 
+@shared_task(name="chat.archive_idle", ignore_result=True)
+def archive_idle() -> None:
+    """Every night. What a killed run left is found again by the next one."""
+    retention.archive_idle(now=timezone.now())
+
+
 @worker_ready.connect
 def take_calls(**kwargs) -> None:
     """Every worker with room for answers takes calls to them, and sweeps by itself, too: beat may be down."""
