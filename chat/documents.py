@@ -170,9 +170,11 @@ class Conversation(TenantDocument):
                 "fields": ["organization_id", "access_scope.allowed_user_ids", "status", "-last_message_at", "-conversation_id"],
                 "partialFilterExpression": {"isPinned": True},
             },
-            # Of all organizations: what is in a state, what nobody has written in for long, and a person's in a state (S1-68…70).
+            # Of all organizations: what is in a state (S1-68).
             {"name": "status_1", "fields": ["status"]},
+            # What nobody has written in for long (S1-69).
             {"name": "lastMessageAt_-1", "fields": ["-last_message_at"]},
+            # A person's in a state (S1-70).
             {"name": "userId_1_status_1_lastMessageAt_-1", "fields": ["user_id", "status", "-last_message_at"]},
             # What was deleted, longest ago first: removed for good after its period.
             {"name": "deleted", "fields": ["deleted_at", "conversation_id"], "partialFilterExpression": {"status": "deleted"}},
@@ -401,6 +403,8 @@ class MessageRevision(TenantDocument):
         "indexes": [
             # The versions of a message, oldest first; each is kept once.
             {"name": "version", "fields": ["organization_id", "message_id", "attempt"], "unique": True},
+            # What a person had written anew, when they are erased.
+            {"name": "revised_by", "fields": ["organization_id", "revised_by"]},
         ],
     }
 

@@ -33,6 +33,9 @@ DECLARED = {
     "removal.files_gone": "its files are gone, its messages are there",
     "removal.messages_gone": "its messages and their revisions are gone, the rest is there",
     "removal.rest_gone": "nothing but the conversation itself is there",
+    "erasing.private_gone": "of an erased person the private conversations of an organization are gone, the rest names them",
+    "erasing.messages_anonymised": "what others can read of theirs names nobody, the conversations still have their owner",
+    "erasing.conversations_anonymised": "only their sessions, marks and unsent files are left",
     "feedback.recorded": "the feedback is durable, not in the conversation's average, nobody was told",
 }
 
