@@ -398,7 +398,7 @@ class UserAdmin(PlainUserAdmin, BaseAdmin):  # type: ignore[misc]
             accounts.reinstate(user)
         self.message_user(request, "Reinstated.", messages.SUCCESS)
 
-    @admin.action(description="Erase for good, after a look at what goes")
+    @admin.action(description="Erase for good, after a look at what goes", permissions=["change"])
     def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         people = queryset.filter(deleted_at=None).exclude(pk=str(request.user.pk))
         if "confirmed" not in request.POST:

@@ -291,6 +291,14 @@ def test_files_that_cannot_be_removed_now_are_tried_again(cast, zeb, monkeypatch
     assert mongo.collection(Conversation).count_documents({"organizationId": made.organization_id, "conversationId": made.id}) == 0
 
 
+def test_a_process_that_is_at_it_does_not_begin_again(cast, zeb, monkeypatch):
+    tenants_erasure.erase(zeb.user)
+    begun_again = []
+    monkeypatch.setattr(erasure, "failpoint", lambda point: begun_again.append(erasure.erase_all(now=timezone.now())))
+    assert erasure.erase_all(now=timezone.now()) == 1
+    assert set(begun_again) == {0}
+
+
 def command(*arguments: str) -> list[str]:
     said = StringIO()
     call_command("erase_person", *arguments, stdout=said)
