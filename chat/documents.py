@@ -443,6 +443,8 @@ class MessageRevision(TenantDocument):
         "indexes": [
             # The versions of a message, oldest first; each is kept once.
             {"name": "version", "fields": ["organization_id", "message_id", "attempt"], "unique": True},
+            # What a person had written anew, when they are erased.
+            {"name": "revised_by", "fields": ["organization_id", "revised_by"]},
         ],
     }
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from chat import tasks
 from chat.realtime import keys
 from config import redis
-from tenants.signals import access_changed
+from tenants.signals import access_changed, person_erased
 
 
 @receiver(access_changed)
@@ -16,3 +17,9 @@ def tell_the_sockets(sender: Any, user_id: str, **kwargs: Any) -> None:
         redis.client().publish(keys.ACCESS_CHANNEL, user_id)
     except redis.AWAY:
         pass
+
+
+@receiver(person_erased)
+def erase_the_rest(sender: Any, **kwargs: Any) -> None:
+    """Where the broker is away, the clock sees to it."""
+    tasks.finish_erasures.apply_async(retry=False)

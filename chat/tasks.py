@@ -10,7 +10,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.utils import timezone
 
-from chat.services import answers, attachments, reconciliation, retention, sessions, sweeper
+from chat.services import answers, attachments, erasure, reconciliation, retention, sessions, sweeper
 from config import loop, mongo
 from integrations.providers import prices
 
@@ -49,6 +49,18 @@ def remove_unsent_files() -> None:
 def remove_deleted() -> None:
     """Every hour. What a killed run left is found again by the next one."""
     retention.remove_overdue(now=timezone.now())
+
+
+@shared_task(name="chat.archive_idle", ignore_result=True)
+def archive_idle() -> None:
+    """Every night. What a killed run left is found again by the next one."""
+    retention.archive_idle(now=timezone.now())
+
+
+@shared_task(name="chat.finish_erasures", ignore_result=True)
+def finish_erasures() -> None:
+    """When somebody was erased, and every minute: what a killed run left is found again by the next one."""
+    erasure.erase_all(now=timezone.now())
 
 
 @worker_ready.connect

@@ -44,6 +44,9 @@ DECLARED = {
     "analysis.recorded": "the analysis beside an answer is durable, nobody was told",
     "memory.claimed": "it is this worker's to make notes, no model was asked",
     "memory.recorded": "the notes are durable, their conversation does not say that there are any",
+    "erasing.private_gone": "of an erased person the private conversations of an organization are gone, the rest names them",
+    "erasing.messages_anonymised": "what others can read of theirs names nobody, the conversations still have their owner",
+    "erasing.conversations_anonymised": "only their sessions, marks and unsent files are left",
     "feedback.recorded": "the feedback is durable, not in the conversation's average, nobody was told",
 }
 

@@ -50,6 +50,20 @@ SCHEDULE: tuple[Scheduled, ...] = (
         expires=3600,
     ),
     Scheduled(
+        name="finish erasures",
+        task="chat.finish_erasures",
+        when=timedelta(minutes=1),
+        sentence="Every minute, what is left of people who were erased is removed, wherever a run before was broken off.",
+        expires=60,
+    ),
+    Scheduled(
+        name="archive idle conversations",
+        task="chat.archive_idle",
+        when=crontab(minute="10", hour="1"),
+        sentence="At 01:10 UTC, conversations in which nobody wrote for a long period are archived, unless they are pinned.",
+        expires=6 * 3600,
+    ),
+    Scheduled(
         name="maintain partitions",
         task="integrations.maintain_partitions",
         when=crontab(minute="30", hour="1"),

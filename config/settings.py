@@ -393,6 +393,9 @@ ATTACHMENTS_LIMIT_MIB = checked(env.int, "ATTACHMENTS_LIMIT_MIB", 10_240)  # fil
 DELETED_KEPT_DAYS = checked(env.int, "DELETED_KEPT_DAYS", 30)  # from the deletion of a conversation until it is removed for good
 if not 0 <= DELETED_KEPT_DAYS <= 30:
     raise ImproperlyConfigured(f"DELETED_KEPT_DAYS is {DELETED_KEPT_DAYS}. It is a number of days from 0 to 30.")
+ARCHIVED_AFTER_DAYS = checked(env.int, "ARCHIVED_AFTER_DAYS", 90)  # without a message, unless it is pinned
+if not 1 <= ARCHIVED_AFTER_DAYS <= 90:
+    raise ImproperlyConfigured(f"ARCHIVED_AFTER_DAYS is {ARCHIVED_AFTER_DAYS}. It is a number of days from 1 to 90.")
 
 # Watching -------------------------------------------------------------------------------------------------------------
 

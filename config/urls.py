@@ -16,6 +16,7 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url=lazy(static, str)("tenants/favicon.ico")), name="favicon"),
     path("admin/", admin.site.urls),
     path("accounts/sessions/<int:sign_in>/end/", tenants.end_sign_in, name="end_sign_in"),
+    path("accounts/delete/", tenants.erase_account, name="erase_account"),
     path("accounts/", include("allauth.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/docs/", DocsView.as_view(), name="api-docs"),

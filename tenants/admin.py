@@ -35,6 +35,7 @@ from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldBooleanWidget
 
 from tenants import roles
 from tenants.choices import EmploymentStatus, OrganizationStatus
+from tenants.errors import OnlyOwner
 from tenants.models import (
     AccessRecord,
     ApiKey,
@@ -52,7 +53,7 @@ from tenants.models import (
 )
 from tenants.resources import People, PeopleResource
 from tenants.scoping import TenantModel
-from tenants.services import accounts, audit, organizations, seats
+from tenants.services import accounts, audit, erasure, organizations, seats
 from tenants.signals import announce_access_changed
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -341,16 +342,16 @@ class UserAdmin(PlainUserAdmin, BaseAdmin):  # type: ignore[misc]
     )
     search_fields = ("email", "first_name", "last_name", "display_name", "username")
     ordering = ("email",)
-    readonly_fields = ("last_login", "last_seen_at", "current_status", "created_at", "updated_at", "deleted_at")
+    readonly_fields = ("last_login", "last_seen_at", "current_status", "created_at", "updated_at", "deleted_at", "erased_at")
     inlines = (UserPlacesInline,)
-    actions = ("send_password_link", "sign_out", "suspend", "reinstate")
+    actions = ("send_password_link", "sign_out", "suspend", "reinstate", "erase")
     fieldsets = (
         (None, {"fields": ("email", "username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "display_name", "avatar_url")}),
         ("Account", {"fields": ("account_type_informal", "current_account_status", "is_email_verified")}),
         ("Rights in this administration", {"classes": ("tab",), "fields": ("is_superuser", "groups", "user_permissions")}),
         ("Chat", {"classes": ("tab",), "fields": ("chat_preferences", "current_status", "last_seen_at")}),
-        ("Times", {"classes": ("tab",), "fields": ("last_login", "created_at", "updated_at", "deleted_at")}),
+        ("Times", {"classes": ("tab",), "fields": ("last_login", "created_at", "updated_at", "deleted_at", "erased_at")}),
     )
     add_fieldsets = (
         (None, {"fields": ("email", "first_name", "last_name", "account_type_informal", "current_account_status")}),
@@ -396,6 +397,29 @@ class UserAdmin(PlainUserAdmin, BaseAdmin):  # type: ignore[misc]
         for user in queryset:
             accounts.reinstate(user)
         self.message_user(request, "Reinstated.", messages.SUCCESS)
+
+    @admin.action(description="Erase for good, after a look at what goes", permissions=["change"])
+    def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        people = queryset.filter(deleted_at=None).exclude(pk=str(request.user.pk))
+        if "confirmed" not in request.POST:
+            context = {**self.admin_site.each_context(request), "title": "Erase for good", "opts": self.opts, "people": people}
+            return TemplateResponse(request, "admin/tenants/user_erase.html", context)
+        erased = 0
+        for user in people:
+            name = str(user)
+            try:
+                erasure.erase(user)
+                erased += 1
+            except OnlyOwner as error:
+                self.message_user(request, f"{name} was left as they are: {error}", messages.ERROR)
+        self.message_user(request, f"Erased: {erased}. Their conversations follow within minutes.", messages.WARNING)
+        return None
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return (obj is None or obj.deleted_at is None) and super().has_change_permission(request, obj)  # a shell stays empty
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return False  # that would leave their conversations behind: they are erased
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

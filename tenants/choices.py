@@ -28,6 +28,10 @@ class AccountType(TextChoices):
     ROBOT = "robot", "Robot"
 
 
+FORMER_MEMBER = "Former member"  # what an erased person is called
+NOBODY = "00000000-0000-0000-0000-000000000000"  # whose it is what an erased person left where others can read it
+
+
 class AccountStatus(TextChoices):
     """`user_account_status_enum`."""
 

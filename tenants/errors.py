@@ -30,6 +30,13 @@ class BadTenant(TenantsError, ValueError):
     """A tenant key is not a UUID."""
 
 
+class OnlyOwner(TenantsError):
+    """An organization would be left without an owner."""
+
+    def __init__(self, organizations: list[str]) -> None:
+        super().__init__(f"{', '.join(organizations)} would be left without an owner. Make somebody else an owner there first.")
+
+
 class DatabaseRoleMissing(TenantsError):
     """The application's database role does not exist."""
 

@@ -247,7 +247,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
 
-@tracked(exclude=("password", "last_login", "is_active", "current_status", "last_seen_at", "updated_at"))
+@tracked(exclude=("password", "last_login", "is_active", "current_status", "last_seen_at", "updated_at", "erased_at"))
 class User(AbstractBaseUser, PermissionsMixin):
     """A person (or robot) who can sign in (S3-10…15). What they may do in an organization says their `Membership`."""
 
@@ -283,7 +283,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True, db_default=Now(), editable=False)
-    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="Erased for good, and now an empty shell.")
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When nothing of the person was left anywhere.")
 
     objects = UserManager()
 
@@ -303,6 +304,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         indexes = [
             # Who is there (S3-66).
             models.Index(fields=["current_status", "last_seen_at"], name="idx_users_status_last_seen"),
+            # Who is erased and not yet gone everywhere.
+            models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False, erased_at__isnull=True), name="idx_users_unfinished"),
         ]
 
     def __str__(self) -> str:

@@ -10,6 +10,14 @@ from django.dispatch import Signal
 # membership, or their organization was suspended: whatever they have open has to be closed or asked again.
 access_changed = Signal()
 
+# Keyword arguments: user_id (str). An account was emptied for good; what other apps hold of the person goes, too.
+person_erased = Signal()
+
+
+def announce_person_erased(*, user_id: Any) -> None:
+    """Sends `person_erased` once the running transaction is committed; never if it is rolled back."""
+    transaction.on_commit(partial(person_erased.send_robust, sender=None, user_id=str(user_id)))
+
 
 def announce_access_changed(*, user_id: Any, organization_id: Any | None = None) -> None:
     """Sends `access_changed` once the running transaction is committed; never if it is rolled back."""

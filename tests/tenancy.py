@@ -17,6 +17,7 @@ ALLOWED_ACROSS = {
     "a worker renews all its leases at once": "one look at what it writes, by ids of its own; each is written by its organization",
     "the sweeper looks for answers that nobody works on": "whatever organization they are of; each is then moved on by its own",
     "the sweeper looks for sessions whose process is gone": "whatever organization they are of; each is then closed by its own",
+    "where a person who is erased wrote, in every organization": "reads where that was; each is then changed by its organization",
     "whose shared copy does this link open?": "asked by a random token before anybody's organization is known; reads one copy",
     "the ledger of all organizations is compared with their answers": "reads the calls of answers; each names its organization",
     "what nobody sent within a day is removed, of every organization": "reads where it is kept; each is removed by its organization",

@@ -74,6 +74,16 @@ def ai_cache(organization_id: str, *, bridge: str, version: str, digest: str) ->
     return f"chat:ai-cache:{organization_id}:{bridge}:{version}:{digest}"
 
 
+def ai_caches(organization_id: str) -> str:
+    """Pattern: every answer of an organization's that may be given again."""
+    return f"chat:ai-cache:{organization_id}:*"
+
+
+def of_person(user_id: str) -> str:
+    """Pattern: every key that names a person."""
+    return f"chat:*{user_id}*"
+
+
 def limit(user_id: str, window: str) -> str:
     """String: messages a person sent in this window (S0-99…101). TTL: the window."""
     return f"chat:ratelimit:{user_id}:{window}"

@@ -343,6 +343,13 @@ def remove_unsent(*, now: datetime) -> int:
     return sum(_remove(raw) for raw in forgotten)
 
 
+def remove_unsent_of(organization_id: str, user_id: str) -> None:
+    """Removes what this person has uploaded and not sent."""
+    these = {A.organization_id: organization_id, A.user_id: user_id, A.is_sent: False}
+    for raw in mongo.collection(Attachment).find(these, {A.text: 0}):
+        _remove(raw)
+
+
 def remove_all_of(organization_id: str, conversation_id: str) -> None:
     """Removes every file of a conversation that is removed for good. Run again after a crash, it goes on."""
     these = {A.organization_id: organization_id, A.conversation_id: conversation_id}

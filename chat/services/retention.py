@@ -1,4 +1,5 @@
-"""Removing for good what was deleted longer ago than its period (D2), with everything that hangs on it.
+"""What the clock does with conversations (D2): idle ones are archived, and what was deleted longer ago than its period is removed for
+good, with everything that hangs on it:
 
 1. The conversation is marked: from then on nobody restores it.
 2. Its files go, then its messages with their revisions, then links, memory, read marks, and where it was viewed; then what Redis has.
@@ -14,13 +15,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from pymongo import ReturnDocument
 
+from chat import events
 from chat.choices import ConversationStatus
 from chat.documents import Attachment, ChatSession, Context, Conversation, Message, MessageRevision, ReadMark, Share
-from chat.realtime import keys
+from chat.realtime import keys, stream
+from chat.records import ConversationRecord
 from chat.services import attachments
-from config import mongo, redis
+from config import loop, mongo, redis
 from config.failpoints import failpoint
+from tenants.models import Organization
 from tenants.scoping import ACROSS_COMMENT
 
 log = logging.getLogger(__name__)
@@ -29,8 +34,38 @@ C, M, R = mongo.names(Conversation), mongo.names(Message), mongo.names(MessageRe
 T = mongo.names(ChatSession)
 
 BATCH = 500  # conversations that are read, and messages that are removed, at once
+ANNOUNCED = 50  # events that are published at once
 
 WHY_ACROSS = ACROSS_COMMENT + "what was deleted longer ago than its period, of every organization"
+
+
+def archive_idle(*, now: datetime) -> int:
+    """Archives what nobody has written in for ARCHIVED_AFTER_DAYS and nobody has pinned, and says so to open pages; how many that were.
+    Who writes or pins meanwhile wins. Run again after a crash, it goes on."""
+    return sum(_archive_idle_of(str(pk), now=now) for pk in Organization.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def _archive_idle_of(organization_id: str, *, now: datetime) -> int:
+    conversations, archived = mongo.collection(Conversation), 0
+    idle: dict[str, Any] = {
+        C.organization_id: organization_id,
+        C.status: ConversationStatus.ACTIVE.value,
+        C.last_message_at: {"$lte": now - timedelta(days=settings.ARCHIVED_AFTER_DAYS)},
+        C.is_pinned: {"$ne": True},
+    }
+    changes = {"$set": {C.status: ConversationStatus.ARCHIVED.value, C.archived_at: now, C.updated_at: now}}
+    shown = {C.conversation_id: 1, C.last_message_at: 1}
+    while found := conversations.find(idle, shown, sort=[(C.last_message_at, 1)], limit=BATCH).to_list():
+        for start in range(0, len(found), ANNOUNCED):
+            changed = []
+            for raw in found[start : start + ANNOUNCED]:
+                same = {**idle, C.conversation_id: raw[C.conversation_id], C.last_message_at: raw[C.last_message_at]}
+                if after := conversations.find_one_and_update(same, changes, return_document=ReturnDocument.AFTER):
+                    changed.append(events.conversation(ConversationRecord.read(after).as_json()))
+            if changed:
+                loop.run(stream.announce(changed))
+            archived += len(changed)
+    return archived
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from tenants import scoping
-from tenants.choices import AccessKind
+from tenants.choices import NOBODY, AccessKind
 from tenants.models import AccessRecord, Membership, User
 
 
@@ -30,8 +30,8 @@ def record_access(
     reason: str = "",
     request_id: str = "",
 ) -> None:
-    """Writes that this person looked at another's conversation (D12). One's own conversations are not recorded."""
-    if str(owner_id) == str(membership.user_id):
+    """Writes that this person looked at another's conversation (D12). One's own are not recorded, nor those whose owner was erased."""
+    if str(owner_id) in (str(membership.user_id), NOBODY):
         return
     with scoping.tenant(membership.organization_id):
         AccessRecord.objects.for_tenant(membership.organization_id).create(

@@ -33,6 +33,7 @@ ACROSS = {
     "tenants/middleware.py": "staff in admin",
     "tenants/models.py": "counts the seats of each organization in a list of them",
     "tenants/scoping.py": "defines it",
+    "tenants/services/erasure.py": "a person is erased in every organization",
 }
 
 

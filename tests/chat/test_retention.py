@@ -1,4 +1,4 @@
-"""What was deleted goes for good after its period, with all that hangs on it, and nothing else does."""
+"""Idle conversations are archived; what was deleted goes for good after its period, with all that hangs on it, and nothing else does."""
 
 from datetime import timedelta
 from io import BytesIO, StringIO
@@ -11,7 +11,7 @@ from django.utils import timezone
 from chat import access, selectors, tasks
 from chat.choices import Audience
 from chat.documents import Attachment, ChatSession, Context, Conversation, Message, MessageRevision, ReadMark, Share
-from chat.realtime import keys
+from chat.realtime import keys, stream
 from chat.services import attachments, conversations, reading, retention, sessions, shares, turns
 from config import mongo, redis
 from tenants import access as people
@@ -233,3 +233,57 @@ def test_the_worker_removes_by_the_clock(cast):
 
     tasks.remove_deleted()
     assert hanging(made)["Conversation"] == 0
+
+
+# Idle ones ---------------------------------------------------------------------------------------------------------------
+
+
+def idle(made, *, days: float) -> None:
+    of = {"organizationId": made.organization_id, "conversationId": made.id}
+    mongo.collection(Conversation).update_one(of, {"$set": {"lastMessageAt": timezone.now() - days * DAY}})
+
+
+def status(made) -> str:
+    of = {"organizationId": made.organization_id, "conversationId": made.id}
+    return mongo.collection(Conversation).find_one(of)["status"]
+
+
+def test_what_nobody_wrote_in_for_ninety_days_is_archived_unless_it_is_pinned_and_open_pages_are_told(cast, monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(retention, "ANNOUNCED", 2)
+    olive = cast.olive.membership
+    old, older, oldest, pinned, young, gone = (start(cast) for _ in range(6))
+    with scoping.tenant(cast.globex):
+        stranger = next(iter(cast.strangers.values()))
+        theirs = conversations.start(cast.greta.membership, type="employee_specific", subject_employee_ids=[stranger.pk])
+    conversations.pin(olive, pinned)
+    deleted(cast, gone, ago=DAY)
+    for made, days in ((old, 90), (older, 91), (oldest, 400), (pinned, 400), (young, 89.9), (gone, 400), (theirs, 90)):
+        idle(made, days=days)
+    told = redis.client().xlen(keys.events(old.id))
+    tasks.archive_idle()
+    found = [status(made) for made in (old, older, oldest, pinned, young, gone, theirs)]
+    assert found == ["archived", "archived", "archived", "active", "active", "deleted", "archived"]
+    assert redis.client().xlen(keys.events(old.id)) == told + 1
+    assert b'"archived"' in redis.client().xrevrange(keys.events(old.id), count=1)[0][1][b"e"]
+    assert retention.archive_idle(now=timezone.now()) == 0
+
+
+def test_who_writes_or_pins_while_the_clock_looks_wins(cast, monkeypatch):
+    olive, first, second, third = cast.olive.membership, start(cast), start(cast), start(cast)
+    for days, made in enumerate((third, second, first), 91):
+        idle(made, days=days)
+    plain = stream.announce
+
+    async def announce(drafts, **rest):
+        """While the first one is announced, somebody writes in the second and pins the third."""
+        monkeypatch.setattr(stream, "announce", plain)
+        await turns.asubmit(olive, second, text="I am back.", client_id="back")
+        of = {"organizationId": third.organization_id, "conversationId": third.id}
+        await mongo.async_collection(Conversation).update_one(of, {"$set": {"isPinned": True}})
+        return await plain(drafts, **rest)
+
+    monkeypatch.setattr(retention, "ANNOUNCED", 1)
+    monkeypatch.setattr(stream, "announce", announce)
+    assert retention.archive_idle(now=timezone.now()) == 1
+    assert [status(made) for made in (first, second, third)] == ["archived", "active", "active"]

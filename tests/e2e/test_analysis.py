@@ -119,7 +119,7 @@ async def test_without_script(plain, world):
     await page.get_by_role("link", name="Correct what is recorded of Erik Ek").click()
     await page.get_by_label("Strengths").fill("listening\nselling")
     await page.get_by_role("button", name="Save").click()
-    await expect(page.get_by_role("status")).to_contain_text("Corrected.")
+    await expect(page.locator(".notices")).to_contain_text("Corrected.")
     await expect(page.locator(".given")).to_contain_text("listening, selling")
 
 

@@ -41,6 +41,7 @@ window.offencesIn = (root) => {
     if (element.closest("[data-copy-code]")) continue;  // a button of ours
     if (!window.TAGS.has(element.localName) || element.namespaceURI !== "http://www.w3.org/1999/xhtml") found.push(element.outerHTML);
     for (const { name, value } of element.attributes) {
+      if (name === "data-coloured" && element.localName === "code") continue;  // ours, when it has its colours
       if (!window.ATTRIBUTES.has(name)) found.push(element.outerHTML);
       if (name === "href" && !/^(https:\\/\\/[a-z0-9.:-]+([/?#]|$)|mailto:[^@]+@[a-z0-9.-]+)/i.test(value)) found.push(value);
     }

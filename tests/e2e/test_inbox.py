@@ -159,7 +159,7 @@ async def test_beside_an_open_conversation_the_list_is_filtered_and_the_conversa
     await expect(page.get_by_role("heading", level=1)).to_have_text("Talk 33")
 
 
-async def test_where_the_network_fails_the_form_itself_is_sent(page, shelf):
+async def test_where_the_network_fails_what_is_there_stays_until_it_is_tried_again(page, shelf):
     await open_inbox(page, shelf)
     failed = []
 
@@ -171,10 +171,15 @@ async def test_where_the_network_fails_the_form_itself_is_sent(page, shelf):
             await route.abort()
 
     await page.route("**/chat/?*q=talk*", fail_once)
+    before = await rows(page).all_text_contents()
     await search(page).fill("talk 44")
+    await expect(page.locator("[data-list-problem]")).to_be_visible()
+    assert await rows(page).all_text_contents() == before
+    await page.locator("[data-list-again]").click()
     await expect(rows(page)).to_have_text(["Talk 44"])
+    await expect(page.locator("[data-list-problem]")).to_be_hidden()
     assert len(failed) == 1
-    assert await page.evaluate("window.sameDocument === undefined")
+    await assert_not_reloaded(page)
 
 
 async def test_pinned_ones_stand_first_and_the_others_under_their_days(page, shelf):

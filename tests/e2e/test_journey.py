@@ -196,6 +196,7 @@ async def test_a_draft_is_kept_for_each_conversation(page, world):
 
 async def test_dark_mode_is_the_systems_until_one_is_chosen_and_then_stays(browser, page, world):
     ground = "getComputedStyle(document.body).backgroundColor"
+    await page.goto(world.conversation)
     await page.emulate_media(color_scheme="light")
     light = await page.evaluate(ground)
     await page.emulate_media(color_scheme="dark")

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from playwright.async_api import expect
 
-from tests.e2e.conftest import _database_url, fits_and_is_accessible, sign_in
+from tests.e2e.conftest import _database_url, fits_and_is_accessible, sign_in_by_form
 from tests.e2e.site import running
 from tests.e2e.test_journey import answer, ask
 
@@ -67,7 +67,7 @@ async def test_the_same_question_of_the_same_says_that_it_was_answered_before_an
 async def test_another_browser_is_signed_out_from_the_list_of_them_and_notices_at_once(page, browser, world):
     context = await browser.new_context(user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
     other = await context.new_page()
-    await sign_in(other, world.site, "olive@acme.example")
+    await sign_in_by_form(other, world.site, "olive@acme.example")
     await other.goto(world.conversation)
     await page.goto(f"{world.site.url}/accounts/sessions/")
     await looks_right(page)

@@ -19,7 +19,13 @@ from django.utils import timezone
 
 from chat import tasks
 from chat.documents import Attachment, Conversation, Message, ReadMark
+from chat.services import conversations, turns
 from config import failpoints, mongo
+from tenants import scoping
+from tenants.choices import NOBODY, Role
+from tenants.models import User
+from tenants.services import erasure
+from tests.cast import make_person
 from tests.faults.house import House
 from tests.faults.provider import PIECES, TEXT, refuses, writes
 from tests.faults.test_afterwards import AFTERWARDS
@@ -273,6 +279,41 @@ async def worker_dies_while_removing(turn: Turn, point: str) -> None:
     exactly_once(await turn.ends(), question(point))
 
 
+async def worker_dies_while_erasing(turn: Turn, point: str) -> None:
+    """Who is erased while the worker dies is found nowhere after the next run, and what others read of theirs is a former member's."""
+    acme, name = turn.house.cast.acme, f"Zeb{point.rpartition('.')[2].replace('_', '')}"
+    of = {"organizationId": str(acme.pk)}
+
+    def prepare() -> tuple[User, str, str]:
+        zeb = make_person(acme, name, "Quill", role=Role.OWNER).membership
+        with scoping.tenant(acme):
+            erik = [turn.house.cast.employees["Erik Ek"].pk]
+            private, shared = (conversations.start(zeb, type="employee_specific", subject_employee_ids=erik) for _ in range(2))
+            shared = conversations.open_to(zeb, shared, to_roles=["owner"], user_ids=[])
+        for made in (private, shared):
+            turns.submit(zeb, made, text=f"I am {made.id}.", client_id="one")
+        return zeb.user, private.id, shared.id
+
+    def left(conversation_id: str) -> list[tuple[str, str]]:
+        found = mongo.collection(Message).find({**of, "conversationId": conversation_id, "role": "user"})
+        return [(message["userId"], message["userName"]) for message in found]
+
+    user, private, shared = await asyncio.to_thread(prepare)
+    settled = {**of, "conversationId": {"$in": [private, shared]}, "role": "assistant", "status": "sent"}
+    await asyncio.to_thread(wait_for, lambda: mongo.collection(Message).count_documents(settled) == 2, seconds=15)
+    turn.house.processes.arm("worker", point)
+    await asyncio.to_thread(erasure.erase, user)
+    await turn.dies("worker")
+    await asyncio.to_thread(tasks.finish_erasures.delay)
+    await asyncio.to_thread(wait_for, lambda: (left(private), left(shared)) == ([], [(NOBODY, "Former member")]), seconds=15)
+    owner = {**of, "conversationId": shared}
+    await asyncio.to_thread(wait_for, lambda: mongo.collection(Conversation).find_one(owner)["userId"] == NOBODY, seconds=15)
+    status, body, _ = await turn.house.get(f"conversations/{shared}/messages", web="web-b")
+    assert (status, body["results"][0]["author"]["name"]) == (200, "Former member")
+    await turn.page.send(question(point))
+    exactly_once(await turn.ends(), question(point))
+
+
 def kept(one: dict[str, str]) -> dict[str, Any]:
     """Whether a conversation's removal has begun (None: it is gone), and how its answers are."""
     found = mongo.collection(Conversation).find_one(one)
@@ -385,8 +426,11 @@ SCENARIOS: dict[str, Callable[[Turn, str], Awaitable[None]]] = {
     "import.recorded": web_dies_while_importing,
     "share.recorded": web_dies_while_sharing,
     "read.recorded": web_dies_while_reading,
+    "erasing.private_gone": worker_dies_while_erasing,
+    "erasing.messages_anonymised": worker_dies_while_erasing,
+    "erasing.conversations_anonymised": worker_dies_while_erasing,
 }
-OF_A_WORKER = ("answer", "sweep", "removal")
+OF_A_WORKER = ("answer", "sweep", "removal", "erasing")
 
 
 @pytest.mark.parametrize("point", SCENARIOS)

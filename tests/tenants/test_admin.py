@@ -12,6 +12,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -31,7 +32,7 @@ from tenants.models import (
     Subscription,
     User,
 )
-from tenants.services import accounts, audit
+from tenants.services import accounts, audit, erasure
 from tests.cast import PASSWORD, make_cast
 
 pytestmark = pytest.mark.django_db
@@ -340,3 +341,32 @@ def test_people_can_be_exported_as_they_are_imported(staff, cast):
 def test_an_expired_key_is_shown_as_such(staff, cast):
     accounts.create_api_key(cast.olive.membership, name="Old", expires_at=timezone.now())
     assert "Expired" in staff.get(page(ApiKey, "changelist")).content.decode()
+
+
+def test_staff_erase_people_after_a_look_at_what_goes(staff, cast):
+    chosen = {"action": "erase", "_selected_action": [str(one.user.pk) for one in (cast.liam, cast.olive)]}
+    look = staff.post(page(User, "changelist"), chosen).content.decode()
+    assert "What goes:" in look
+    assert "liam@acme.example" in look
+    assert User.objects.get(pk=cast.liam.user.pk).email == "liam@acme.example"
+    said = staff.post(page(User, "changelist"), {**chosen, "confirmed": "yes"}, follow=True).content.decode()
+    assert "Erased: 1." in said
+    assert "Acme would be left without an owner" in said
+    shell = User.objects.get(pk=cast.liam.user.pk)
+    assert (shell.name, shell.is_active) == ("Former member", False)
+    assert User.objects.get(pk=cast.olive.user.pk).is_active
+    assert staff.post(page(User, "change", shell.pk), {"email": "liam@acme.example"}).status_code == 403
+    assert staff.post(page(User, "delete", cast.mona.user.pk), {"post": "yes"}).status_code == 403
+    history = staff.get(page(User, "history", shell.pk)).content.decode()
+    assert "liam" not in history.lower()
+    assert (
+        "Nobody here can be erased" in staff.post(page(User, "changelist"), {**chosen, "_selected_action": str(shell.pk)}).content.decode()
+    )
+
+
+def test_an_erased_account_s_name_is_in_no_table(cast):
+    erasure.erase(cast.liam.user)
+    with scoping.across_tenants("a test"), connection.cursor() as cursor:
+        for table in ("users", "users_history", "account_emailaddress", "api_keys", "django_admin_log"):
+            cursor.execute(f"SELECT count(*) FROM {table} t WHERE t::text ILIKE '%%liam%%'")
+            assert cursor.fetchone() == (0,), table

@@ -190,6 +190,36 @@ def test_signing_out_all_the_others_is_announced(cast, client, heard, django_cap
     assert (is_signed_in(other), is_signed_in(client)) == (False, True)
 
 
+def test_people_delete_their_account_with_their_password(cast, client, heard, django_capture_on_commit_callbacks):
+    page = "/accounts/delete/"
+    assert client.get(page).headers["Location"].startswith(LOGIN)
+    sign_in(client, "liam@acme.example")
+    shown = client.get(page).content.decode()
+    assert "Conversations that nobody but you can read" in shown
+    assert f'href="{page}"' in client.get("/accounts/email/").content.decode()
+    for wrong in ({}, {"password": "wrong-password-here"}):
+        assert client.post(page, wrong).status_code == (400 if wrong else 200)
+    assert client.put(page).status_code == 405
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = client.post(page, {"password": PASSWORD}, follow=True)
+    assert "Your account is deleted." in answer.content.decode()
+    assert (str(cast.liam.user.pk), None) in heard
+    assert not is_signed_in(client)
+    assert "form" in sign_in(client, "liam@acme.example").context
+    assert User.objects.get(pk=cast.liam.user.pk).name == "Former member"
+
+
+def test_the_only_owner_is_told_what_to_do_first_and_guesses_are_limited(cast, client):
+    sign_in(client, "olive@acme.example")
+    answer = client.post("/accounts/delete/", {"password": PASSWORD})
+    assert answer.status_code == 400
+    assert "Acme would be left without an owner. Make somebody else an owner there first." in answer.content.decode()
+    assert is_signed_in(client)
+    found = [client.post("/accounts/delete/", {"password": "wrong-password-here"}).status_code for _ in range(12)]
+    assert found[0] == 400
+    assert found[-1] == 429
+
+
 def test_programs_see_and_end_sign_ins_too(cast, client):
     sign_in(client, "olive@acme.example")
     [listed] = client.get("/api/v1/me/sign-ins").json()["results"]
