@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 from allauth.account.internal.flows.login import record_authentication
+from allauth.usersessions.models import UserSession
 from asgiref.sync import sync_to_async
 from axe_playwright_python.async_playwright import Axe
 from django.conf import settings
@@ -204,9 +205,11 @@ def _sign_in(email: str) -> str:
     user = User.objects.get(email=email)
     request = RequestFactory().get("/")
     request.session = SessionStore()
+    request.user = user
     login(request, user)
     record_authentication(request, user, "password", email=email)
     request.session.save()
+    UserSession.objects.create_from_request(request)
     return request.session.session_key
 
 

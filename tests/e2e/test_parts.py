@@ -40,7 +40,7 @@ def _thin_record(world):
 
 async def test_every_type_is_shown_and_a_button_does_what_is_listed_or_nothing(page, imported):
     await page.goto(imported)
-    message = page.locator("[data-role=assistant]").last
+    message = page.locator("[data-role=assistant] [data-slot=parts]").last
     await expect(message.locator("strong", has_text="click")).to_be_visible()
     await expect(message.locator("code.language-python")).to_contain_text("x = 1 < 2")
     await expect(message.get_by_text("[image: plan.png]")).to_be_visible()
