@@ -224,9 +224,11 @@ class Hub:
             self._running = [asyncio.create_task(self._read_forever()), asyncio.create_task(self._look_every_second())]
 
     async def close(self) -> None:
-        for task in [*self._running, *self._tasks]:
-            task.cancel()
-        await asyncio.gather(*self._running, *self._tasks, return_exceptions=True)
+        # Again, where a library took one cancellation for the end of what it waited for.
+        while going_on := [task for task in (*self._running, *self._tasks) if not task.done()]:
+            for task in going_on:
+                task.cancel()
+            await asyncio.wait(going_on, timeout=1.0)
         if self._connection is not None:
             await self._connection.disconnect()
 
