@@ -83,6 +83,7 @@ def main(arguments: list[str]) -> int:
     began = datetime.now(UTC)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that all that was started is ended
     found: dict[str, Findings] = {}
+    failed: list[str] = []
     try:
         with progress_on(console, steps=len(chosen) + bool(options.peers)) as progress:
             task = progress.task_ids[0]
@@ -97,7 +98,11 @@ def main(arguments: list[str]) -> int:
                 gc.freeze()  # what is here stays; looking through it again would show as delay
                 for name, scenario in chosen.items():
                     limited = asyncio.wait_for(scenario.run(opened, options, tell), SCENARIO_SECONDS)
-                    found[name] = uvloop.run(limited)
+                    try:
+                        found[name] = uvloop.run(limited)
+                    except Exception:  # what the others found is not lost with it
+                        failed.append(name)
+                        console.print_exception()
                     progress.advance(task)
                 if options.peers:
                     found["peers"] = uvloop.run(compare.run(opened, seconds=options.seconds, tell=tell))
@@ -112,7 +117,9 @@ def main(arguments: list[str]) -> int:
     report.show(console, systems, targets)
     path = report.record(found, systems=systems, targets=targets, began=began, arguments=vars(options))
     console.print(f"Everything that was measured: {path}")
-    return 0
+    if failed:
+        console.print(f"Failed: {', '.join(failed)}.", style="red")
+    return 1 if failed else 0
 
 
 def parser() -> argparse.ArgumentParser:

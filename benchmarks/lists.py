@@ -22,7 +22,7 @@ from rest_framework.renderers import JSONRenderer
 
 from benchmarks import seed
 from benchmarks.meters import cpu
-from chat import access, markdown, selectors
+from chat import access, markdown, parts, selectors
 from chat.choices import Audience, ExportFormat
 from chat.documents import Conversation, Message, ReadMark, Share
 from chat.records import as_time
@@ -46,7 +46,9 @@ def compare(organization: Organization, mongod: int) -> dict[str, dict[str, floa
     lists = ways_to_list(reader)
     found = {}
     for name, (ours, theirs) in lists.items():
-        assert json.loads(ours()) == json.loads(theirs()), f"Both ways to list {name} give the same."
+        for one, other in zip(json.loads(ours()), json.loads(theirs()), strict=True):
+            apart = {field for field in one.keys() | other.keys() if one.get(field) != other.get(field)}
+            assert not apart, f"Both ways to list {name} give the same; {', '.join(sorted(apart))} is not."
         found[name] = beside({"ours": ours, "pymongo": theirs}, mongod, rounds=ROUNDS)
     found["export"] = beside(ways_to_export(reader), mongod, rounds=EXPORTS)
     return found
@@ -135,6 +137,7 @@ def plain_inbox(mine: tuple[str, str], place: selectors.InboxCursor | None) -> b
                     "roles": row["accessScope"]["allowedRoles"],
                     "users": row["accessScope"]["allowedUserIds"],
                 },
+                "context": {"opened_from": row.get("context", {}).get("currentPage"), "intent": row.get("context", {}).get("userIntent")},
                 "message_count": row["messageCount"],
                 "tokens_used": row.get("totalTokensUsed", 0),
                 "satisfaction_rating": row.get("userSatisfactionRating"),
@@ -142,6 +145,7 @@ def plain_inbox(mine: tuple[str, str], place: selectors.InboxCursor | None) -> b
                 "created_at": as_time(row["createdAt"]),
                 "updated_at": as_time(row["updatedAt"]),
                 "archived_at": as_time(row.get("archivedAt")),
+                "deleted_at": as_time(row.get("deletedAt")),
                 "unread": max(0, row["messageCount"] - read.get(row["conversationId"], row["messageCount"])),
             }
             for row in rows
@@ -174,8 +178,8 @@ def plain_message(row: dict[str, Any]) -> dict[str, Any]:
         "role": row["role"],
         "author": {"id": row["userId"], "name": row["userName"], "role": row["userRole"]} if person else None,
         "text": row["content"],
-        "parts": [],
-        "html": "" if person else markdown.render(row["content"]),
+        "parts": parts.as_shown(row.get("parts", [])),
+        "html": markdown.render(row["content"]),
         "status": row["status"],
         "model": row.get("aiModel"),
         "version": row.get("version"),
@@ -184,9 +188,13 @@ def plain_message(row: dict[str, Any]) -> dict[str, Any]:
         else {"input_tokens": took["inputTokens"], "output_tokens": took["outputTokens"], "cost": took.get("cost") and str(took["cost"])},
         "finish_reason": row.get("finishReason"),
         "confidence": took.get("confidenceScore"),
+        "reused_from": None,
         "sources": took.get("sources", []),
         "structured_data": None,
-        "referenced_employees": [],
+        "referenced_employees": [
+            {"id": one["employeeId"], "name": one.get("employeeName"), "relevance": one.get("relevance")}
+            for one in row.get("referencedEmployees", [])
+        ],
         "follow_ups": row.get("followUps", []),
         "attachments": row.get("attachments", []),
         "feedback": None,
