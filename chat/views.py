@@ -548,24 +548,23 @@ def export(request: HttpRequest, membership: Membership, *, conversation: UUID) 
 @require_POST
 @member_page
 def send(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
-    found = access.conversation_for(membership, conversation)
-    form = NextForm(request.POST, request.FILES)
-    if not form.is_valid():
-        text = request.POST.get("text", "")
-        return _conversation_page(request, membership, found, problem=_problem(form), text=text, status=400)
-    return _send(request, membership, found, **form.cleaned_data)
+    return _ask(request, membership, conversation)
 
 
 @require_POST
 @member_page
 def queue(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
     """A question that is asked when no answer is on its way any more."""
+    return _ask(request, membership, conversation, waits=True)
+
+
+def _ask(request: HttpRequest, membership: Membership, conversation: UUID, *, waits: bool = False) -> HttpResponse:
     found = access.conversation_for(membership, conversation)
     form = NextForm(request.POST, request.FILES)
     if not form.is_valid():
         text = request.POST.get("text", "")
         return _conversation_page(request, membership, found, problem=_problem(form), text=text, status=400)
-    return _send(request, membership, found, **form.cleaned_data, waits=True)
+    return _send(request, membership, found, **form.cleaned_data, waits=waits)
 
 
 @require_POST

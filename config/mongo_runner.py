@@ -1,7 +1,8 @@
 """Versioned changes to MongoDB's collections, validators and indexes, each recorded in the collection `migrations` (S0-134).
 
 A migration is a module `<app>/mongo_migrations/<version>_<name>.py` with `up(database)` and `down(database)`. Both say what they
-changed, as sentences, and may be killed and run again. Versions are four digits and count across apps.
+changed, as sentences, and may be killed and run again. Versions are four digits and count across apps. It imports nothing of ours, and
+so brings along the few lines that others of them have, too: what it once did does not change with what is written later.
 """
 
 import importlib.util
