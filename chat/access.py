@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chat.choices import Audience, ConversationStatus
+from chat.choices import Audience, ConversationStatus, Kind
 from chat.documents import Attachment, Conversation, Message, Share
 from chat.realtime import keys
 from chat.records import ConversationRecord, MessageRecord, ShareRecord
+from chat.services import cold
 from config import loop, mongo, redis
+from integrations import access as bridges
 from tenants import access, authentication, roles
 from tenants.models import Membership
 from tenants.scoping import ACROSS_COMMENT
@@ -35,23 +37,29 @@ def key(value: object) -> str:
         raise access.NotFound from None
 
 
-def readable_by(membership: Membership) -> dict[str, Any]:
-    """The filter for what this member may read within the organization: own conversations, and those shared with them."""
+def readable_by(membership: Membership, *, kind: str | None = None) -> dict[str, Any]:
+    """The filter for what this member may read within the organization: own conversations, and those shared with them. Threads of programs
+    (`kind` api) come only where they are asked for: all of them, for who may see bridges."""
+    if kind == Kind.API and roles.may(membership, bridges.VIEW):
+        return {C.kind: Kind.API.value}
     scope = C.access_scope
     return {
+        C.kind: {"$ne": Kind.API.value},
         "$or": [
             {C.user_id: str(membership.user_id)},
             {f"{scope}.allowedRoles": str(membership.role), f"{scope}.isPrivate": False},
             {f"{scope}.allowedUserIds": str(membership.user_id), f"{scope}.isPrivate": False},
-        ]
+        ],
     }
 
 
 def may_read(membership: Membership, conversation: ConversationRecord) -> bool:
-    """The same rule as `readable_by`, of one conversation."""
+    """The same rule as `readable_by`, of one conversation; and a thread of programs for who began it."""
     user = str(membership.user_id)
     if conversation.organization_id != str(membership.organization_id):
         return False
+    if conversation.kind == Kind.API:
+        return conversation.user_id == user or roles.may(membership, bridges.VIEW)
     if conversation.user_id == user:
         return True
     if conversation.is_private:
@@ -88,6 +96,8 @@ def conversation_for(membership: Membership, conversation_id: object) -> Convers
     """The conversation if this member may read it. That somebody reads another's is recorded (D12)."""
     found = mongo.collection(Conversation).find_one(_conversation_filter(membership, conversation_id))
     conversation = _admit(membership, found)
+    if found and C.cold in found:
+        cold.bring_back(conversation.organization_id, conversation.id)
     if conversation.user_id != str(membership.user_id):
         _record_reading(membership, conversation)
     return conversation
@@ -104,8 +114,10 @@ def restorable_conversation_for(membership: Membership, conversation_id: object)
 
 async def aconversation_for(membership: Membership, conversation_id: object) -> ConversationRecord:
     await roles.refresh()
-    found = mongo.async_collection(Conversation).find_one(_conversation_filter(membership, conversation_id))
-    conversation = _admit(membership, await found)
+    found = await mongo.async_collection(Conversation).find_one(_conversation_filter(membership, conversation_id))
+    conversation = _admit(membership, found)
+    if found and C.cold in found:
+        await loop.in_thread(cold.bring_back, conversation.organization_id, conversation.id)
     if conversation.user_id != str(membership.user_id):
         await loop.in_thread(_record_reading, membership, conversation)
     return conversation
@@ -139,6 +151,21 @@ async def amessage_for(membership: Membership, message_id: object) -> MessageRec
     if raw is None:
         raise access.NotFound
     await aconversation_for(membership, raw[M.conversation_id])
+    return MessageRecord.read(raw)
+
+
+async def amessage_in(conversation: ConversationRecord, message_id: object) -> MessageRecord:
+    """A message of a conversation that was opened already. One query; `NotFound` for what is in another."""
+    raw = await mongo.async_collection(Message).find_one(
+        {
+            M.organization_id: conversation.organization_id,
+            M.message_id: key(message_id),
+            M.conversation_id: conversation.id,
+            M.deleted_at: None,
+        }
+    )
+    if raw is None:
+        raise access.NotFound
     return MessageRecord.read(raw)
 
 

@@ -36,6 +36,7 @@ from chat.serializers import (
     NewFeedback,
     NewImport,
     NewMessage,
+    NewQuestion,
     NewShare,
     NewShareAnswer,
     NextOf,
@@ -75,6 +76,7 @@ from chat.services import (
 from chat.uploads import UploadParser
 from config import json
 from config.api import Call, Endpoint, address, authenticated_again, operation, page, page_of, unseal
+from tenants.models import ApiKey
 
 LIST = "conversations"
 
@@ -291,6 +293,8 @@ class Share(Endpoint):
 
 
 class Messages(Endpoint):
+    counts_itself = ("POST",)
+
     @operation(
         summary="A conversation's messages on the path of a strand: the newest page, or the one before or after a place",
         answer=page_of(MessageAnswer),
@@ -312,13 +316,13 @@ class Messages(Endpoint):
         summary="Say something; the answer is on its way when this returns",
         answer=SubmittedAnswer,
         status_code=201,
-        body=NewMessage,
+        body=NewQuestion,
         refusals=(409, 422, 429),
         tags=["messages"],
     )
     def post(self, call: Call, conversation_id: UUID) -> Any:
         conversation = access.conversation_for(call.membership, conversation_id)
-        said = {**_question(call), "attachment_ids": call.body["attachment_ids"]}
+        said = {**_addressed(call), "parts": call.body["parts"]}
         return _submitted(turns.submit(call.membership, conversation, strand=call.body.get("strand"), **said))
 
 
@@ -331,8 +335,19 @@ def _strand(call: Call, conversation: ConversationRecord, wanted: int | None) ->
     return wanted
 
 
-def _question(call: Call) -> dict[str, str]:
-    return {"text": call.body["text"], "client_id": call.body.get("client_id") or str(uuid.uuid7())}
+def _question(call: Call) -> dict[str, Any]:
+    client_id = call.body.get("client_id") or str(uuid.uuid7())
+    return {"text": call.body["text"], "client_id": client_id, "api_key_id": _api_key_id(call)}
+
+
+def _api_key_id(call: Call) -> str | None:
+    """Of the program that asks; None for a person who is signed in."""
+    return str(call.request.auth.pk) if isinstance(call.request.auth, ApiKey) else None
+
+
+def _addressed(call: Call) -> dict[str, Any]:
+    """A question with its files, and what it replies to."""
+    return {**_question(call), "attachment_ids": call.body["attachment_ids"], "reply_to": call.body.get("reply_to")}
 
 
 def _submitted(submitted: turns.Submitted) -> Response:
@@ -479,8 +494,7 @@ class Queue(Endpoint):
         """It is asked when the answers before it have ended or were stopped; where one failed, it stays until somebody asks for the next
         one or that answer is retried. Ten may wait in a conversation."""
         conversation = access.conversation_for(call.membership, conversation_id)
-        said = {**_question(call), "attachment_ids": call.body["attachment_ids"]}
-        queued = queues.add(call.membership, conversation, strand=call.body.get("strand"), **said)
+        queued = queues.add(call.membership, conversation, strand=call.body.get("strand"), **_addressed(call))
         return Response(queued.as_json(), status=201, headers=_limit_headers(queued.left))
 
 
@@ -523,7 +537,8 @@ class Retry(Endpoint):
         tags=["messages"],
     )
     def post(self, call: Call, message_id: UUID) -> Any:
-        return turns.retry(call.membership, access.message_for(call.membership, message_id)).as_json()
+        answer = access.message_for(call.membership, message_id)
+        return turns.retry(call.membership, answer, api_key_id=_api_key_id(call)).as_json()
 
 
 class Regenerate(Endpoint):
@@ -534,7 +549,8 @@ class Regenerate(Endpoint):
         tags=["messages"],
     )
     def post(self, call: Call, message_id: UUID) -> Any:
-        return turns.regenerate(call.membership, access.message_for(call.membership, message_id)).as_json()
+        answer = access.message_for(call.membership, message_id)
+        return turns.regenerate(call.membership, answer, api_key_id=_api_key_id(call)).as_json()
 
 
 class Versions(Endpoint):

@@ -7,3 +7,4 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import receivers  # noqa: F401, PLC0415  (listens; the models it names are loaded only now)
+        from chat.services import threads  # noqa: F401, PLC0415  (keeps those of programs)

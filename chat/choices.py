@@ -15,6 +15,15 @@ class Kind(TextChoices):
     WIDGET = "widget", "Widget"
 
 
+class CallType(TextChoices):
+    """What a program asked of a bridge (S2-15, D15)."""
+
+    CHAT = "chat", "Chat"
+    COMPLETION = "completion", "Completion"
+    EMBEDDING = "embedding", "Embedding"
+    IMAGE = "image", "Image"
+
+
 class ConsultationType(TextChoices):
     """What a consultation is about (S0-7)."""
 

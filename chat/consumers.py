@@ -17,8 +17,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
 from chat import access, events, frames, selectors
-from chat.choices import PresenceStatus
-from chat.events import Close, Do
+from chat.choices import ConversationStatus, PresenceStatus
+from chat.events import Close, Do, Watched
+from chat.realtime import watches
 from chat.realtime.doorkeeper import doorkeeper
 from chat.realtime.hub import Listener, hub
 from chat.realtime.presence import Session, presence
@@ -26,7 +27,7 @@ from chat.records import ConversationRecord
 from chat.services import errors, feedback, queues, reading, sessions, strands, turns
 from config import loop, mongo
 from tenants import access as people
-from tenants import roles
+from tenants import origins, roles
 from tenants.authentication import Credential, Principal
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.close(Close.SIGNED_OUT)
             return
         self.credential, self.principal = admitted
+        origins.enter_socket(self.scope, self.principal)
         self.heard_at = time.monotonic()
         doorkeeper().enter(self)
         self.session = sessions.enter(self.scope, self.principal.membership, tell=self._queue)
@@ -90,6 +92,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if hasattr(self, "session"):
             doorkeeper().leave(self)
             reading.board().leave(self.session)
+            watches.board().leave(self.session)
             await sessions.leave(self.session)
 
     async def turn_away(self, code: int) -> None:
@@ -128,6 +131,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _do(self, frame: frames.Frame) -> None:
         given, membership = frame.fields, self.principal.membership
+        key = None if self.principal.api_key is None else str(self.principal.api_key.pk)
         if frame.do != Do.LEAVE:  # which pages send to hear whether the socket lives
             self.session.note_activity()
         match frame.do:
@@ -138,7 +142,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 await self._say({"ack": frame.ref})
             case Do.SEND:
                 conversation = await self._asked_in(given["conversation"], strand=given.get("strand"))
-                said: dict[str, Any] = {name: given.get(name) for name in ("text", "client_id", "strand")}
+                said: dict[str, Any] = {name: given.get(name) for name in ("text", "client_id", "strand", "reply_to")} | {"api_key_id": key}
                 with self._holding(conversation.id):
                     self.session.note_message(conversation.id)
                     taken = await turns.asubmit(membership, conversation, **said, attachment_ids=given.get("attachment_ids") or ())
@@ -146,7 +150,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                     await self._accept(frame, taken)
             case Do.QUEUE:
                 conversation = await access.aconversation_for(membership, given["conversation"])
-                said = {name: given.get(name) for name in ("text", "client_id", "strand")}
+                said = {name: given.get(name) for name in ("text", "client_id", "strand", "reply_to")} | {"api_key_id": key}
                 with self._holding(conversation.id):
                     self.session.note_message(conversation.id)
                     queued = await queues.aadd(membership, conversation, **said, attachment_ids=given.get("attachment_ids") or ())
@@ -164,7 +168,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             case Do.EDIT:
                 question = await access.amessage_for(membership, given["message"])
                 conversation = await access.aconversation_for(membership, question.conversation_id)
-                said = {"text": given["text"], "client_id": given.get("client_id") or str(uuid.uuid7())}
+                said = {"text": given["text"], "client_id": given.get("client_id") or str(uuid.uuid7()), "api_key_id": key}
                 with self._holding(conversation.id):
                     self.session.note_message(conversation.id)
                     await self._accept(frame, await turns.aedit(membership, conversation, question, **said))
@@ -172,10 +176,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 answer = await turns.astop(membership, await access.amessage_for(membership, given["message"]))
                 await self._say({"ack": frame.ref, "message": answer.as_json()})
             case Do.RETRY:
-                answer = await turns.aretry(membership, await access.amessage_for(membership, given["message"]))
+                answer = await turns.aretry(membership, await access.amessage_for(membership, given["message"]), api_key_id=key)
                 await self._say({"ack": frame.ref, "message": answer.as_json()})
             case Do.REGENERATE:
-                answer = await turns.aregenerate(membership, await access.amessage_for(membership, given["message"]))
+                answer = await turns.aregenerate(membership, await access.amessage_for(membership, given["message"]), api_key_id=key)
                 await self._say({"ack": frame.ref, "message": answer.as_json()})
             case Do.FEEDBACK:
                 said = {name: value for name, value in given.items() if name != "message"}
@@ -189,6 +193,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
             case Do.PRESENCE:
                 reading.board().enter(self.session)
                 presence().set_status(self.session, PresenceStatus(given["status"]))
+                await self._say({"ack": frame.ref})
+            case Do.WATCH:
+                what = Watched(given["what"])
+                offered = await watches.admit(membership, what)
+                watches.board().enter(self.session, what)
+                now = await offered.read(self.session.organization_id)
+                await self._say({"ack": frame.ref})
+                self._queue(now)
+            case Do.UNWATCH:
+                watches.board().part(self.session, Watched(given["what"]))
                 await self._say({"ack": frame.ref})
             case Do.READ:
                 conversation = await access.aconversation_for(membership, given["conversation"])
@@ -211,11 +225,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
         kept, read_at = self._own.get(key, (None, 0.0))
         if kept is not None and read_at > hub().connected_at and strand is not None and kept.has_strand(strand):
             return kept
-        asked_at = time.monotonic()
+        began = time.monotonic()
         conversation = await access.aconversation_for(membership, key)
-        if conversation.user_id == str(membership.user_id) and self._own.get(key, (None, 0.0))[1] < asked_at:
-            self._own[key] = (conversation, asked_at)
+        self._keep(conversation, read_at=began)
         return conversation
+
+    def _keep(self, conversation: ConversationRecord, *, read_at: float) -> None:
+        """For this person's next question, unless it is another's, on its way out, or was announced to have changed since."""
+        mine = conversation.user_id == str(self.principal.membership.user_id) and conversation.status != ConversationStatus.DELETED
+        if mine and self._own.get(conversation.id, (None, 0.0))[1] < read_at:
+            self._own[conversation.id] = (conversation, read_at)
 
     def _note_places(self, conversation: ConversationRecord, taken: turns.Submitted) -> None:
         """Where the next question finds its places, as long as nobody else asks here."""
@@ -250,7 +269,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 await self._say({"joined": conversation.id, "n": after, "snapshot": None, "ref": ref})
                 listener.go_on(missed)
                 return
+        began = time.monotonic()
         snapshot = await selectors.snapshot(conversation, strand=strand)
+        self._keep(snapshot.conversation, read_at=began)
         name = "reset" if after else "joined"
         await self._say({name: conversation.id, "n": snapshot.n, "snapshot": snapshot.as_json(), "ref": ref})
         listener.resume(after=snapshot.n)

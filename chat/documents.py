@@ -24,6 +24,7 @@ from mongoengine import (
 from chat.choices import (
     SETTLED,
     Audience,
+    CallType,
     ConsultationType,
     ContentType,
     ConversationStatus,
@@ -79,6 +80,17 @@ class AttachedFile(EmbeddedDocument):
     height = IntField(null=True)
 
 
+class RepliedTo(EmbeddedDocument):
+    """The message of the same conversation that a question replies to, and how it began when that was asked."""
+
+    message_id = StringField(db_field="messageId", required=True)
+    seq = IntField(required=True, min_value=1)
+    strand = IntField(required=True, min_value=0)
+    role = StringField(choices=MessageRole.values, required=True)
+    user_name = StringField(db_field="userName", null=True)
+    content = StringField(required=True)
+
+
 class WaitingQuestion(EmbeddedDocument):
     """A question that is asked when the answer before it has ended; fields that `Message` has, too, are those of the question then."""
 
@@ -89,7 +101,9 @@ class WaitingQuestion(EmbeddedDocument):
     department_id = StringField(db_field="departmentId", null=True)
     user_name = StringField(db_field="userName", null=True)
     client_id = StringField(db_field="clientId", required=True)
+    api_key_id = StringField(db_field="apiKeyId")
     content = StringField(required=True)
+    reply_to = EmbeddedDocumentField(RepliedTo, db_field="replyTo")
     attachments = EmbeddedDocumentListField(AttachedFile)
     strand = IntField(required=True, min_value=0)  # at whose end it is asked
     status = StringField(choices=WaitingStatus.values, required=True)
@@ -102,6 +116,17 @@ class QuestionQueue(EmbeddedDocument):
 
     version = IntField(required=True, min_value=0)
     questions = EmbeddedDocumentListField(WaitingQuestion)
+
+
+class Cold(EmbeddedDocument):
+    """Where the messages of a conversation are that nobody did anything with for long; see `chat/services/cold.py`."""
+
+    marked_at = DateTimeField(db_field="markedAt", required=True)  # since when it is about to leave
+    away_at = DateTimeField(db_field="awayAt", null=True)  # since when they are in the file; none, and they are where they were
+    sha256 = StringField(null=True)  # of the file
+    bytes = LongField(null=True)
+    messages = IntField(null=True)
+    people = ListField(StringField())  # who wrote, or had something written anew
 
 
 class Conversation(TenantDocument):
@@ -144,12 +169,19 @@ class Conversation(TenantDocument):
     counted_answers = ListField(StringField(), db_field="countedAnswers")  # the latest attempts whose figures are in the totals
     user_satisfaction_rating = FloatField(db_field="userSatisfactionRating", null=True)  # the average of its answers' ratings, 1 to 5
 
+    # Of a thread of programs (S2-14, D1): the bridge that answers in it, and the program's own names for it.
+    bridge_id = StringField(db_field="bridgeId")
+    thread_id = StringField(db_field="threadId")
+    sub_thread_id = StringField(db_field="subThreadId")
+
     client_id = StringField(db_field="clientId", null=True)
     created_at = DateTimeField(db_field="createdAt", required=True)
     updated_at = DateTimeField(db_field="updatedAt", required=True)
     archived_at = DateTimeField(db_field="archivedAt", null=True)
     deleted_at = DateTimeField(db_field="deletedAt", null=True)
     removed_at = DateTimeField(db_field="removedAt", null=True)  # on its way out for good: nobody restores it any more
+    cold = EmbeddedDocumentField(Cold)
+    opened_at = DateTimeField(db_field="openedAt", null=True)  # when it was last opened out of the cold
 
     meta = {
         "collection": "chat_conversations",
@@ -218,6 +250,10 @@ class Conversation(TenantDocument):
             {"name": "userId_1_status_1_lastMessageAt_-1", "fields": ["user_id", "status", "-last_message_at"]},
             # What was deleted, longest ago first: removed for good after its period.
             {"name": "deleted", "fields": ["deleted_at", "conversation_id"], "partialFilterExpression": {"status": "deleted"}},
+            # What is in files, and since when.
+            {"name": "cold", "fields": ["organization_id", "cold.away_at"], "partialFilterExpression": {"cold": {"$exists": True}}},
+            # Whose messages are in files, when somebody is erased.
+            {"name": "cold_people", "fields": ["organization_id", "cold.people"], "partialFilterExpression": {"cold": {"$exists": True}}},
             # Conversations shared with a person (S0-30).
             {"name": "accessScope.allowedUserIds_1", "fields": ["access_scope.allowed_user_ids"]},
             # The same start sent twice makes one conversation.
@@ -226,6 +262,13 @@ class Conversation(TenantDocument):
                 "fields": ["organization_id", "user_id", "client_id"],
                 "unique": True,
                 "partialFilterExpression": {"clientId": {"$type": "string"}},
+            },
+            # One conversation for each thread of a bridge that is not deleted (S2-18…20).
+            {
+                "name": "thread",
+                "fields": ["organization_id", "bridge_id", "thread_id", "sub_thread_id"],
+                "unique": True,
+                "partialFilterExpression": {"threadId": {"$type": "string"}, "status": {"$in": ["active", "archived"]}},
             },
             # The sweeper's look for questions that wait for nobody.
             {"name": "queue", "fields": ["queue.questions.due_at"], "sparse": True},
@@ -294,6 +337,19 @@ class Feedback(EmbeddedDocument):
     submitted_at = DateTimeField(db_field="submittedAt")
 
 
+class ToolCallRecord(EmbeddedDocument):
+    """A tool that an answer had called, or that its program was to call (S2-16). Arguments and result are shortened."""
+
+    id = StringField()
+    name = StringField(required=True)
+    arguments = StringField(required=True)
+    result = StringField(null=True)
+    status = IntField(null=True)  # HTTP's
+    error = StringField()
+    latency = IntField()  # milliseconds
+    by_caller = BooleanField(db_field="byCaller")  # the program's own tool, which it calls itself
+
+
 class Lease(EmbeddedDocument):
     """Who works on an answer, and until when. Present only while the answer is on its way: its presence is the job."""
 
@@ -326,6 +382,8 @@ class Message(TenantDocument):
     department_id = StringField(db_field="departmentId", null=True)
     user_name = StringField(db_field="userName", null=True)
     client_id = StringField(db_field="clientId", null=True)
+    api_key_id = StringField(db_field="apiKeyId")  # of the program that asked; of an answer, that it is written for
+    reply_to = EmbeddedDocumentField(RepliedTo, db_field="replyTo")
     attachments = EmbeddedDocumentListField(AttachedFile)
 
     awaited = BooleanField()  # of an answer: a question waits for its end
@@ -348,6 +406,20 @@ class Message(TenantDocument):
     structured_data = EmbeddedDocumentField(StructuredData, db_field="structuredData", null=True)
     follow_ups = ListField(StringField(), db_field="followUps")  # questions that may come next
     parts = EmbeddedDocumentListField(MessagePart)
+
+    # Of a message in a thread of programs (S2-14…17).
+    bridge_id = StringField(db_field="bridgeId")
+    version_id = StringField(db_field="versionId")
+    conversation_type = StringField(db_field="conversationType", choices=CallType.values)
+    function = DictField()  # which call a tool's message answers: {"id"}
+    tools_call_data = EmbeddedDocumentListField(ToolCallRecord, db_field="toolsCallData")
+    is_reset = BooleanField(db_field="isReset")  # nothing before it counts
+    chatbot_message = StringField(db_field="chatbotMessage")
+    revised_prompt = StringField(db_field="revisedPrompt")
+    image_url = StringField(db_field="imageUrl")
+    urls = ListField(StringField())
+    ai_config = DictField(db_field="AiConfig")  # the parameters that it was asked for with
+    annotations = ListField(DictField())
 
     status = StringField(choices=MessageStatus.values, required=True)
     error_details = EmbeddedDocumentField(ErrorDetails, db_field="errorDetails", null=True)
@@ -399,6 +471,12 @@ class Message(TenantDocument):
             },
             # The sweeper's look for answers that nobody works on.
             {"name": "lease", "fields": ["lease.expires_at"], "sparse": True},
+            # The days of which a message changed since the last night; an answer enters when it is settled.
+            {
+                "name": "changed",
+                "fields": ["updated_at", "created_at"],
+                "partialFilterExpression": {"status": {"$in": [status.value for status in SETTLED]}},
+            },
             # The search in messages (S0-138, S1-74). An answer enters when it is settled, not anew with every checkpoint.
             {
                 "name": "search",

@@ -43,6 +43,14 @@ class Do(StrEnum):
     TYPING = "typing"
     PRESENCE = "presence"
     READ = "read"
+    WATCH = "watch"
+    UNWATCH = "unwatch"
+
+
+class Watched(StrEnum):
+    """What a tab may watch besides conversations; the app that has it offers it (`chat.realtime.watches`)."""
+
+    METRICS = "metrics"
 
 
 class Close:

@@ -20,7 +20,7 @@ from chat.selectors import InboxCursor
 from chat.serializers import PAGE_PATH, PAGE_PATH_LIMIT, ConversationFile
 from chat.services.attachments import FILES_LIMIT
 from chat.services.conversations import SUBJECT_RULES, TITLE_LIMIT
-from chat.services.errors import TooManyFiles
+from chat.services.errors import TooManyFiles, UnknownReply
 from chat.services.feedback import COMMENT_LIMIT
 from chat.services.search import SearchCursor, cursor_from
 from config import json
@@ -137,6 +137,7 @@ class NextForm(AskForm):
     """A question in a conversation, at the end of a strand."""
 
     strand = forms.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
+    reply_to = forms.UUIDField(required=False, error_messages={"invalid": UnknownReply.sentence})
 
 
 class StrandForm(forms.Form):
@@ -282,12 +283,13 @@ class FilterForm(forms.Form):
 
 class PlaceForm(forms.Form):
     """Which messages of a conversation are shown: those before a place, or those around one; of which strand. A button's
-    `ask` is put into the field for the next question."""
+    `ask` is put into the field for the next question, which replies to `reply_to`."""
 
     before = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
     around = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
     strand = forms.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
     ask = forms.CharField(max_length=VALUE_LIMIT, required=False)
+    reply_to = forms.UUIDField(required=False)
 
 
 class SearchForm(forms.Form):

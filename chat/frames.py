@@ -7,7 +7,7 @@ import orjson
 from django.conf import settings
 
 from chat.choices import PresenceStatus
-from chat.events import Do
+from chat.events import Do, Watched
 from chat.services.attachments import FILES_LIMIT
 from chat.services.feedback import COMMENT_LIMIT
 
@@ -40,6 +40,7 @@ class Frame:
 CONVERSATION = Field(str)
 CLIENT_ID_LIMIT = 100
 STRAND = Field(int, required=False, most=2**31 - 1)
+WHAT = Field(str, among=tuple(Watched))
 KINDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list of ids"}
 TABLE: dict[Do, dict[str, Field]] = {
     Do.JOIN: {"conversation": CONVERSATION, "after": Field(int, required=False, most=2**53), "strand": STRAND},
@@ -50,6 +51,7 @@ TABLE: dict[Do, dict[str, Field]] = {
         "client_id": Field(str, most=CLIENT_ID_LIMIT),
         "attachment_ids": Field(list, required=False, most=FILES_LIMIT),
         "strand": STRAND,
+        "reply_to": Field(str, required=False),
     },
     Do.QUEUE: {
         "conversation": CONVERSATION,
@@ -57,6 +59,7 @@ TABLE: dict[Do, dict[str, Field]] = {
         "client_id": Field(str, most=CLIENT_ID_LIMIT),
         "attachment_ids": Field(list, required=False, most=FILES_LIMIT),
         "strand": STRAND,
+        "reply_to": Field(str, required=False),
     },
     Do.UNQUEUE: {"conversation": CONVERSATION, "question": Field(str)},
     Do.NEXT: {"conversation": CONVERSATION, "strand": STRAND},
@@ -77,6 +80,8 @@ TABLE: dict[Do, dict[str, Field]] = {
     Do.TYPING: {"conversation": CONVERSATION, "on": Field(bool)},
     Do.PRESENCE: {"status": Field(str, among=tuple(PresenceStatus.values))},
     Do.READ: {"conversation": CONVERSATION, "seq": Field(int, most=2**31 - 1)},
+    Do.WATCH: {"what": WHAT},
+    Do.UNWATCH: {"what": WHAT},
 }
 
 

@@ -200,3 +200,15 @@ def render_code(text: str, language: str) -> str:
 @lru_cache(maxsize=2_048)
 def _kept(text: str) -> str:
     return _CLEANER.clean(_PARSER.render(text)).strip()
+
+
+def words(text: str) -> str:
+    """What is read where there is no room for its form: the words of each block one after another. Pure."""
+    inline = (token for token in _PARSER.parse(text) if token.children is not None or token.type in ("fence", "code_block"))
+    return " ".join(" ".join(_spoken(token) for token in inline).split())
+
+
+def _spoken(token: Token) -> str:
+    if token.children is None:
+        return token.content
+    return "".join(" " if each.type in ("softbreak", "hardbreak") else each.content for each in token.children)

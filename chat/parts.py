@@ -7,11 +7,14 @@ A part is `{"type", "value"}`:
     image    {"name", "attachment_id"?}           a file of the same conversation; without an id, its name stands for it
     button   {"label", "action", "argument"?}     `chat/actions.py` says what the actions are
     card     {"title", "text"?, "facts"?: [{"name", "value"}, …]}
+    table    {"title", "columns": [name, …], "rows": [[text or number, …], …]}
+    chart    {"title", "kind": "line" or "bar", "labels": [text, …], "series": [{"name", "values": [number, …]}, …]}
 
 A message's text always says all of it: it is what is searched, quoted, copied and told to a model. Parts with a `text` among them are the
 whole message, and its text is made of them (`words`); without one they stand below its text.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -25,6 +28,11 @@ TEXT_LIMIT = 50_000  # characters of a text or of code
 WORDS_LIMIT = 200  # of a label, a title, a name
 VALUE_LIMIT = 1_000  # of a card's text or the value of a fact
 FACTS_LIMIT = 30
+COLUMNS_LIMIT = 12
+ROWS_LIMIT = 100
+POINTS_LIMIT = 100
+SERIES_LIMIT = 8
+CHARTS = ("line", "bar")
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _LANGUAGE = re.compile(r"[A-Za-z][A-Za-z0-9+#.-]{0,23}\Z")
@@ -40,6 +48,11 @@ class PartType(TextChoices):
     BUTTON = "button", "Button"
     CARD = "card", "Card"
     CODE = "code", "Code"
+    TABLE = "table", "Table"
+    CHART = "chart", "Chart"
+
+
+OF_PEOPLE = (PartType.TEXT.value, PartType.IMAGE.value, PartType.CODE.value)
 
 
 class PartWrong(ValueError):
@@ -97,6 +110,55 @@ def _facts(given: Any, path: str) -> list[Part]:
     return [_object({"name": _words, "value": _value})(fact, f"{path}.{place}") for place, fact in enumerate(given)]
 
 
+def _list(look: Callable[[Any, str], Any], limit: int) -> Callable[[Any, str], list[Any]]:
+    def check(given: Any, path: str) -> list[Any]:
+        if not isinstance(given, list) or not 1 <= len(given) <= limit:
+            raise PartWrong(path, f"Send a list of 1 to {limit}.")
+        return [look(one, f"{path}.{place}") for place, one in enumerate(given)]
+
+    return check
+
+
+def _number(given: Any, path: str) -> float:
+    if not isinstance(given, int | float) or isinstance(given, bool) or not math.isfinite(given) or abs(given) > 1e15:
+        raise PartWrong(path, "Send a number.")
+    return given
+
+
+def _cell(given: Any, path: str) -> str | float:
+    if given == "":
+        return ""
+    if isinstance(given, str):
+        return _words(given, path)
+    return _number(given, path)
+
+
+def _row(given: Any, path: str) -> list[str | float]:
+    return _list(_cell, COLUMNS_LIMIT)(given, path)
+
+
+def _table(given: Any, path: str) -> Part:
+    _fields(given, path, needed=("title", "columns", "rows"))
+    columns = _list(_words, COLUMNS_LIMIT)(given["columns"], f"{path}.columns")
+    rows = [] if given["rows"] == [] else _list(_row, ROWS_LIMIT)(given["rows"], f"{path}.rows")
+    for place, row in enumerate(rows):
+        if len(row) != len(columns):
+            raise PartWrong(f"{path}.rows.{place}", "Send as many cells as there are columns.")
+    return {"title": _words(given["title"], f"{path}.title"), "columns": columns, "rows": rows}
+
+
+def _chart(given: Any, path: str) -> Part:
+    _fields(given, path, needed=("title", "kind", "labels", "series"))
+    if given["kind"] not in CHARTS:
+        raise PartWrong(f"{path}.kind", f"Send one of {', '.join(CHARTS)}.")
+    labels = _list(_words, POINTS_LIMIT)(given["labels"], f"{path}.labels")
+    series = _list(_object({"name": _words, "values": _list(_number, POINTS_LIMIT)}), SERIES_LIMIT)(given["series"], f"{path}.series")
+    for place, one in enumerate(series):
+        if len(one["values"]) != len(labels):
+            raise PartWrong(f"{path}.series.{place}.values", "Send as many values as there are labels.")
+    return {"title": _words(given["title"], f"{path}.title"), "kind": given["kind"], "labels": labels, "series": series}
+
+
 def _object(needed: Mapping[str, Any], **more: Any) -> Callable[[Any, str], Part]:
     def check(given: Any, path: str) -> Part:
         _fields(given, path, needed=tuple(needed), more=tuple(more))
@@ -124,11 +186,32 @@ _VALUES: dict[str, Callable[[Any, str], Any]] = {
         {"label": _words, "action": _like(_ACTION, "Send the name of an action, such as ask.")}, argument=_value
     ),
     PartType.CARD.value: _object({"title": _words}, text=_value, facts=_facts),
+    PartType.TABLE.value: _table,
+    PartType.CHART.value: _chart,
 }
+
+
+def fitted(given: Part) -> Part:
+    """A part made of figures from elsewhere, with texts and rows cut to what a part may hold. Raises `PartWrong` where it is none."""
+    if given.get("type") in (PartType.TABLE, PartType.CHART):
+        given = {"type": given["type"], "value": _cut(given["value"])}
+    return checked([given])[0]
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "").strip()[:WORDS_LIMIT]
+    if isinstance(value, list | tuple):
+        return [_cut(one) for one in value[:ROWS_LIMIT]]
+    return {name: _cut(one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _strings(limit: int) -> dict[str, Any]:
     return {"type": "string", "minLength": 1, "maxLength": limit}
+
+
+def _strings_of(limit: int) -> dict[str, Any]:
+    return {"type": "array", "minItems": 1, "maxItems": limit, "items": _strings(WORDS_LIMIT)}
 
 
 def _schema_of(needed: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -136,6 +219,8 @@ def _schema_of(needed: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 
 
 _FACT = _schema_of({"name": _strings(WORDS_LIMIT), "value": _strings(VALUE_LIMIT)})
+_ROW = {"type": "array", "maxItems": COLUMNS_LIMIT, "items": {"oneOf": [{"type": "string", "maxLength": WORDS_LIMIT}, {"type": "number"}]}}
+_SERIES = _schema_of({"name": _strings(WORDS_LIMIT), "values": {"type": "array", "maxItems": POINTS_LIMIT, "items": {"type": "number"}}})
 _ACTIONS = "One of " + "; ".join(f"`{action.value}`: {action.label}" for action in actions.Action) + ". Any other is shown as plain words."
 # The same for readers of the API's documentation. A text and code are given with their safe HTML.
 SCHEMA: dict[str, Any] = {
@@ -161,6 +246,27 @@ SCHEMA: dict[str, Any] = {
                         {"title": _strings(WORDS_LIMIT)},
                         text=_strings(VALUE_LIMIT),
                         facts={"type": "array", "maxItems": FACTS_LIMIT, "items": _FACT},
+                    ),
+                ),
+                (
+                    "table",
+                    _schema_of(
+                        {
+                            "title": _strings(WORDS_LIMIT),
+                            "columns": _strings_of(COLUMNS_LIMIT),
+                            "rows": {"type": "array", "maxItems": ROWS_LIMIT, "items": _ROW},
+                        }
+                    ),
+                ),
+                (
+                    "chart",
+                    _schema_of(
+                        {
+                            "title": _strings(WORDS_LIMIT),
+                            "kind": {"type": "string", "enum": list(CHARTS)},
+                            "labels": _strings_of(POINTS_LIMIT),
+                            "series": {"type": "array", "minItems": 1, "maxItems": SERIES_LIMIT, "items": _SERIES},
+                        }
                     ),
                 ),
             )
@@ -193,12 +299,26 @@ def _card_said(value: Part) -> str:
     return "\n\n".join(filter(None, (f"**{value['title']}**", value.get("text"), facts)))
 
 
+_CELL = re.compile(r"([\\`*_\[\]<>|#~])")
+
+
+def _plain(cell: str | float) -> str:
+    return _CELL.sub(r"\\\1", " ".join(str(cell).split()))
+
+
+def _table_said(value: Part) -> str:
+    lines = [list(map(_plain, value["columns"])), ["---"] * len(value["columns"]), *(list(map(_plain, row)) for row in value["rows"])]
+    return "\n".join([f"**{_plain(value['title'])}**", "", *(f"| {' | '.join(line)} |" for line in lines)])
+
+
 _SAID: dict[str, Callable[[Any], str]] = {
     PartType.TEXT.value: lambda value: value,
     PartType.CODE.value: _code_said,
     PartType.IMAGE.value: lambda value: f"[image: {value['name']}]",
     PartType.BUTTON.value: lambda value: f"[{value['label']}]",
     PartType.CARD.value: _card_said,
+    PartType.TABLE.value: _table_said,
+    PartType.CHART.value: lambda value: f"[chart: {value['title']}]",
 }
 
 

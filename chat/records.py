@@ -23,6 +23,42 @@ def as_time(value: datetime | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class RepliedToRecord:
+    """What a question replies to: where it stands, who said it, and how it began when the question was asked."""
+
+    id: str
+    seq: int
+    strand: int
+    role: str
+    user_name: str | None
+    text: str
+
+    @classmethod
+    def read(cls, raw: Any) -> "RepliedToRecord":
+        return cls(
+            id=raw["messageId"],
+            seq=raw["seq"],
+            strand=raw["strand"],
+            role=raw["role"],
+            user_name=raw.get("userName"),
+            text=raw["content"],
+        )
+
+    def as_stored(self) -> dict[str, Any]:
+        return {
+            "messageId": self.id,
+            "seq": self.seq,
+            "strand": self.strand,
+            "role": self.role,
+            "userName": self.user_name,
+            "content": self.text,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        return {"id": self.id, "seq": self.seq, "strand": self.strand, "role": self.role, "author": self.user_name, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingRecord:
     """A question that waits; `kept` is what MongoDB has of it."""
 
@@ -33,6 +69,7 @@ class WaitingRecord:
     attachments: "tuple[AttachmentRecord, ...]"
     strand: int
     kept: dict[str, Any] = field(repr=False)
+    reply_to: RepliedToRecord | None = None
 
     @classmethod
     def read(cls, raw: Any) -> "WaitingRecord":
@@ -44,6 +81,7 @@ class WaitingRecord:
             attachments=tuple(AttachmentRecord.read(attached) for attached in raw.get("attachments", ())),
             strand=raw["strand"],
             kept=raw,
+            reply_to=RepliedToRecord.read(raw["replyTo"]) if raw.get("replyTo") else None,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -51,6 +89,7 @@ class WaitingRecord:
             "id": self.id,
             "author": {"id": self.user_id, "name": self.kept.get("userName"), "role": self.kept.get("userRole")},
             "text": self.text,
+            "reply_to": self.reply_to and self.reply_to.as_json(),
             "attachments": [attached.as_json() for attached in self.attachments],
             "strand": self.strand,
             "status": WaitingStatus(self.kept["status"]).value,
@@ -109,6 +148,9 @@ class ConversationRecord:
     strands: tuple[Strand, ...] = ()  # besides the first, oldest first; lists of conversations do not read them
     shown: dict[str, int] = field(default_factory=dict)
     queue: QueueRecord = NO_QUEUE  # lists of conversations do not read it
+    bridge_id: str | None = None  # of a thread of programs, with their names for it
+    thread_id: str | None = None
+    sub_thread_id: str | None = None
 
     @classmethod
     def read(cls, raw: Any) -> "ConversationRecord":
@@ -142,6 +184,9 @@ class ConversationRecord:
             strands=tuple(sorted(map(Strand.read, raw.get("strands", ())), key=lambda strand: strand.number)),
             shown=raw.get("shown", {}),
             queue=QueueRecord.read(raw["queue"]) if "queue" in raw else NO_QUEUE,
+            bridge_id=raw.get("bridgeId"),
+            thread_id=raw.get("threadId"),
+            sub_thread_id=raw.get("subThreadId"),
         )
 
     def has_strand(self, number: int) -> bool:
@@ -172,6 +217,7 @@ class ConversationRecord:
                 "users": list(self.allowed_user_ids),
             },
             "context": {"opened_from": self.opened_from, "intent": self.intent},
+            "thread": None if self.bridge_id is None else {"bridge": self.bridge_id, "id": self.thread_id, "sub_id": self.sub_thread_id},
             "message_count": self.message_count,
             "tokens_used": self.tokens_used,
             "satisfaction_rating": self.satisfaction_rating,
@@ -256,7 +302,10 @@ class MessageRecord:
     department_id: str | None = None
     user_name: str | None = None
     client_id: str | None = None
+    api_key_id: str | None = None  # of the program that it is written for
     answer_to: str | None = None
+    reply_to: RepliedToRecord | None = None
+    provider: str | None = None
     model: str | None = None
     version: str | None = None
     finish_reason: str | None = None
@@ -281,6 +330,8 @@ class MessageRecord:
     awaited: bool = False
     lease_token: str | None = field(default=None, repr=False)
     edited_at: datetime | None = None
+    bridge_id: str | None = None  # of a message in a thread of programs
+    tools: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def read(cls, raw: Any) -> "MessageRecord":
@@ -305,7 +356,10 @@ class MessageRecord:
             department_id=raw.get("departmentId"),
             user_name=raw.get("userName"),
             client_id=raw.get("clientId"),
+            api_key_id=raw.get("apiKeyId"),
             answer_to=raw.get("answerTo"),
+            reply_to=RepliedToRecord.read(raw["replyTo"]) if raw.get("replyTo") else None,
+            provider=metadata.get("provider"),
             model=raw.get("aiModel"),
             version=raw.get("version"),
             finish_reason=raw.get("finishReason"),
@@ -330,6 +384,8 @@ class MessageRecord:
             awaited=raw.get("awaited", False),
             lease_token=(raw.get("lease") or {}).get("token"),
             edited_at=raw.get("editedAt"),
+            bridge_id=raw.get("bridgeId"),
+            tools=tuple(raw.get("toolsCallData") or ()),
         )
 
     @property
@@ -361,6 +417,17 @@ class MessageRecord:
             "author": author,
             "text": self.text,
             "parts": parts.as_shown(self.parts),
+            "tools": [
+                {
+                    "name": tool["name"],
+                    "arguments": tool["arguments"],
+                    "content": tool.get("result"),
+                    "status": tool.get("status"),
+                    "error": tool.get("error", ""),
+                    "latency_ms": tool.get("latency"),
+                }
+                for tool in self.tools
+            ],
             "html": self.html(),
             "status": self.status,
             "model": self.model,
@@ -382,6 +449,7 @@ class MessageRecord:
             "attempt": self.attempt,
             "versions": self.versions,
             "answer_to": self.answer_to,
+            "reply_to": self.reply_to and self.reply_to.as_json(),
             "client_id": self.client_id,
             "created_at": as_time(self.created_at),
             "edited_at": as_time(self.edited_at),

@@ -14,7 +14,7 @@ from chat.choices import ON_THEIR_WAY, ConversationStatus, Kind, PresenceStatus
 from chat.documents import ChatSession, Conversation, Message, MessageRevision, ReadMark, Share
 from chat.events import EventType
 from chat.realtime import presence, stream
-from chat.records import NO_QUEUE, ConversationRecord, MessageRecord, PersonThere, QueueRecord, SessionRecord, ShareRecord
+from chat.records import ConversationRecord, MessageRecord, PersonThere, SessionRecord, ShareRecord
 from chat.strands import FIRST, Path
 from config import loop, mongo, redis
 from tenants import access as people
@@ -90,7 +90,7 @@ def inbox(
         wanted[C.subject_employee_ids] = {"$in": list(about)}
     if q.strip():
         wanted[C.title] = {"$regex": re.escape(q.strip()[:200]), "$options": "i"}
-    conditions = [wanted, access.readable_by(membership)]
+    conditions = [wanted, access.readable_by(membership, kind=kind)]
     if said := {operator: moment for operator, moment in (("$gte", since), ("$lt", until)) if moment is not None}:
         conditions.append({C.last_message_at: said})
     backwards = cursor is not None and cursor.backwards
@@ -231,21 +231,21 @@ async def snapshot(conversation: ConversationRecord, *, strand: int = FIRST, lim
         n = place.n
     except redis.AWAY:
         n = 0
-    page, queue = await asyncio.gather(amessages(conversation, strand=strand, limit=limit), _queue_now(conversation))
+    page, conversation = await asyncio.gather(amessages(conversation, strand=strand, limit=limit), _as_it_is(conversation))
     rows = page.results
     if n and any(row.status in ON_THEIR_WAY for row in rows):
         try:
             rows = tuple(completed(rows, await stream.all_kept(redis.async_client(), conversation.id)))
         except redis.AWAY:
             pass
-    return Snapshot(n=n, conversation=replace(conversation, queue=queue), strand=strand, messages=rows, earlier=page.before)
+    return Snapshot(n=n, conversation=conversation, strand=strand, messages=rows, earlier=page.before)
 
 
-async def _queue_now(conversation: ConversationRecord) -> QueueRecord:
-    """What waits, read again: the conversation was read before the number, and may lack what an event before it told."""
+async def _as_it_is(conversation: ConversationRecord) -> ConversationRecord:
+    """Read again: it was read before the number, and may lack what an event before it told."""
     one = {C.organization_id: conversation.organization_id, C.conversation_id: conversation.id}
-    raw = await mongo.async_collection(Conversation).find_one(one, {C.queue: 1})
-    return QueueRecord.read(raw[C.queue]) if raw and C.queue in raw else NO_QUEUE
+    raw = await mongo.async_collection(Conversation).find_one(one)
+    return ConversationRecord.read(raw) if raw else conversation
 
 
 def completed(rows: Iterable[MessageRecord], kept: Iterable[bytes]) -> list[MessageRecord]:

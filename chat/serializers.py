@@ -70,7 +70,9 @@ class DayOrTime(serializers.Field):
 
 class ConversationsQuery(PageQuery):
     status = Word(required=False, choices=ConversationStatus.choices, default="active", help_text="Deleted ones are your own only.")
-    kind = Word(required=False, choices=Kind.choices)
+    kind = Word(
+        required=False, choices=Kind.choices, help_text="`api`: threads of programs, for who may see bridges. They come in no other list."
+    )
     type = Word(required=False, choices=ConsultationType.choices)
     pinned = Flag(required=False)
     subject = Id(required=False, help_text="The same as `about`.")
@@ -141,11 +143,15 @@ class MessagesQuery(Query):
         return attrs
 
 
+# A page sends by socket or by request.
+TOO_LONG = {"max_length": TextTooLong(limit=settings.TEXT_LIMIT).sentence}
+
+
 class MessageChange(Strict):
     text = Text(
         max_length=settings.TEXT_LIMIT,
         allow_blank=False,
-        error_messages={"max_length": TextTooLong(limit=settings.TEXT_LIMIT).sentence},  # a page sends by socket or by request
+        error_messages=TOO_LONG,
     )
     client_id = Text(
         required=False,
@@ -176,6 +182,7 @@ class NewMessage(MessageChange):
     strand = Number(
         required=False, min_value=0, max_value=NUMBER_LIMIT, help_text="At whose end it is asked; else of the one that you looked at last."
     )
+    reply_to = Id(required=False, help_text="The message of this conversation that it replies to; the model is told how that begins.")
 
 
 class NextOf(Strict):
@@ -346,6 +353,33 @@ class PartsInFile(serializers.Field):
             raise serializers.ValidationError(problem) from wrong
 
 
+class PartsOfQuestion(PartsInFile):
+    """What a person's own message may hold: no buttons and cards, which are the assistant's."""
+
+    def to_internal_value(self, data: Any) -> list[parts.Part]:
+        checked = super().to_internal_value(data)
+        for place, part in enumerate(checked):
+            if part["type"] not in parts.OF_PEOPLE:
+                raise serializers.ValidationError({str(place): {"type": [f"Send one of {', '.join(parts.OF_PEOPLE)}."]}})
+        return checked
+
+
+class NewQuestion(NewMessage):
+    """Either `text`, or `parts` with a text among them: the text is made of them then."""
+
+    text = Text(required=False, max_length=settings.TEXT_LIMIT, allow_blank=False, error_messages=TOO_LONG)
+    parts = PartsOfQuestion(required=False, default=list)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if bool(attrs["parts"]) == ("text" in attrs):
+            raise serializers.ValidationError({"text": ["Send a text, or parts with a text among them."]})
+        if attrs["parts"]:
+            if not parts.are_whole(attrs["parts"]):
+                raise serializers.ValidationError({"parts": ["Send at least one part of type text."]})
+            attrs["text"] = parts.words(attrs["parts"])
+        return attrs
+
+
 def _without_html(part: Any) -> Any:
     return {name: value for name, value in part.items() if name != "html"} if isinstance(part, dict) else part
 
@@ -386,6 +420,7 @@ class MessageInFile(Strict):
     error = ErrorInFile(required=False, allow_null=True)
     attempt = Number(required=False, min_value=1, max_value=NUMBER_LIMIT)
     answer_to = Id(required=False, allow_null=True, help_text="The `id` of the question in this file that it answers.")
+    reply_to = Id(required=False, allow_null=True, help_text="The `id` of the earlier message in this file that it replies to.")
     created_at = Moment()
     edited_at = Moment(required=False, allow_null=True)
 
@@ -447,6 +482,12 @@ class ConversationContextAnswer(serializers.Serializer):
     intent = serializers.CharField(allow_null=True)
 
 
+class ThreadAnswer(serializers.Serializer):
+    bridge = serializers.UUIDField()
+    id = serializers.CharField(help_text="The program's own name for it.")
+    sub_id = serializers.CharField()
+
+
 class ConversationAnswer(serializers.Serializer):
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=Kind.choices)
@@ -459,6 +500,7 @@ class ConversationAnswer(serializers.Serializer):
     owner = ConversationOwnerAnswer()
     access = ConversationAccessAnswer()
     context = ConversationContextAnswer()  # type: ignore[assignment]
+    thread = ThreadAnswer(allow_null=True, help_text="Of kind `api`: the thread of a bridge that it is.")
     message_count = serializers.IntegerField()
     tokens_used = serializers.IntegerField()
     satisfaction_rating = serializers.FloatField(allow_null=True, help_text="The average of its answers' ratings, 1 to 5.")
@@ -516,6 +558,24 @@ class ReferencedEmployeeAnswer(serializers.Serializer):
     relevance = serializers.CharField(allow_null=True, help_text="Why they are named.")
 
 
+class CalledToolAnswer(serializers.Serializer):
+    name = serializers.CharField()
+    arguments = serializers.CharField(help_text="JSON as the model wrote it.")
+    content = serializers.CharField(allow_null=True, help_text="What the model was told; null where the program called it itself.")
+    status = serializers.IntegerField(allow_null=True, help_text="HTTP's.")
+    error = serializers.CharField()
+    latency_ms = serializers.IntegerField(allow_null=True)
+
+
+class RepliedToAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    seq = serializers.IntegerField()
+    strand = serializers.IntegerField()
+    role = serializers.ChoiceField(choices=MessageRole.choices)
+    author = serializers.CharField(allow_null=True, help_text="A person's name; null for an answer.")
+    text = serializers.CharField(help_text="How it began when it was replied to.")
+
+
 class MessageAnswer(serializers.Serializer):
     id = serializers.UUIDField()
     conversation = serializers.UUIDField()
@@ -528,6 +588,7 @@ class MessageAnswer(serializers.Serializer):
     author = PersonAnswer(allow_null=True, help_text="Null for an answer.")
     text = serializers.CharField()
     parts = PartsAnswer(help_text="With a `text` among them they are all of the message, else they stand below its text.")
+    tools = CalledToolAnswer(many=True, help_text="What an answer in a thread of programs had called.")
     html = serializers.CharField(help_text="The text as safe HTML; empty while it is being written.")
     status = serializers.ChoiceField(choices=MessageStatus.choices)
     model = serializers.CharField(allow_null=True)
@@ -546,6 +607,7 @@ class MessageAnswer(serializers.Serializer):
     attempt = serializers.IntegerField()
     versions = serializers.IntegerField(help_text="How many texts it has had, this one included.")
     answer_to = serializers.UUIDField(allow_null=True, help_text="The question that this answers.")
+    reply_to = RepliedToAnswer(allow_null=True, help_text="The message that this one replies to.")
     client_id = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
     edited_at = serializers.DateTimeField(allow_null=True)
@@ -562,6 +624,7 @@ class WaitingAnswer(serializers.Serializer):
     id = serializers.UUIDField(help_text="Of the message that it becomes.")
     author = PersonAnswer()
     text = serializers.CharField()
+    reply_to = RepliedToAnswer(allow_null=True)
     attachments = AttachmentAnswer(many=True)
     strand = serializers.IntegerField(help_text="At whose end it is asked.")
     status = serializers.ChoiceField(choices=WaitingStatus.choices)

@@ -65,9 +65,11 @@ class Reader:
             self._something.set()
 
     async def wait(self) -> bool:
-        """Returns when there is something to do: True; or after the heartbeat's time: False."""
+        """Returns when there is something to do: True; or after the heartbeat's time: False. Not by `wait_for`, which takes no notice of
+        being cancelled where there is something to do at that moment (3.11): then a reader who hung up would be told for ever."""
         try:
-            await asyncio.wait_for(self._something.wait(), HEARTBEAT_SECONDS)
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                await self._something.wait()
         except TimeoutError:
             return False
         self._something.clear()

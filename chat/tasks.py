@@ -10,7 +10,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.utils import timezone
 
-from chat.services import answers, attachments, erasure, reconciliation, retention, sessions, sweeper
+from chat.services import answers, attachments, cold, erasure, reconciliation, retention, sessions, sweeper
 from config import loop, mongo
 from integrations.providers import prices
 
@@ -55,6 +55,14 @@ def remove_deleted() -> None:
 def archive_idle() -> None:
     """Every night. What a killed run left is found again by the next one."""
     retention.archive_idle(now=timezone.now())
+
+
+@shared_task(name="chat.put_away", ignore_result=True)
+def put_away() -> None:
+    """Every night. What a killed run left is found again by the next one."""
+    now = timezone.now()
+    cold.run(now=now)
+    retention.remove_cold(now=now)
 
 
 @shared_task(name="chat.finish_erasures", ignore_result=True)

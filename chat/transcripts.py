@@ -7,7 +7,7 @@ The JSON is one object, documented as `ConversationFile` in the API's schema:
     {"format": "parley-conversation", "version": 1, "exported_at": time,
      "conversation": {id, kind, type, title, subject_employee_ids, subject_type, created_at, last_message_at},
      "messages": [{id, seq, strand, edits, role, author, text, status, model, version, usage, finish_reason, confidence, sources,
-                   parts, attachments, structured_data, error, attempt, answer_to, created_at, edited_at}, …]}
+                   parts, attachments, structured_data, error, attempt, answer_to, reply_to, created_at, edited_at}, …]}
 
 A message whose `strand` is not 0 is of the way that the conversation took since the question with that `seq`, which was made from the
 one with the `seq` that its `edits` says; what it shares with other strands is there once. The Markdown is of one strand.
@@ -46,7 +46,7 @@ PROJECTION = {
         (
             *(M.message_id, M.seq, M.strand, M.edits, M.role, M.user_id, M.user_name, M.user_role, M.content, M.status, M.ai_model),
             *(M.version, M.finish_reason, _METADATA, M.parts, M.attachments, M.structured_data, M.error_details, M.attempt, M.answer_to),
-            *(M.created_at, M.edited_at),
+            *(M.reply_to, M.created_at, M.edited_at),
         ),
         1,
     ),
@@ -58,7 +58,7 @@ _NO_FILE_NAME = re.compile(r'[\\/:*?"<>|\s]+')
 _LINE_END = re.compile(r"(\r\n|\n|\r)")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
-Batch = Sequence[dict[str, Any]]
+Batch = Iterable[dict[str, Any]]  # at least one; read once
 
 
 def file_name(title: str, format: ExportFormat) -> str:
@@ -75,7 +75,7 @@ def shaped(raw: dict[str, Any]) -> dict[str, Any]:
     role = raw["role"]
     metadata = get("aiResponseMetadata") or _NOTHING
     structure, error, files, more = get("structuredData") or _NOTHING, get("errorDetails"), get("attachments"), get("parts")
-    cost = metadata.get("cost")
+    cost, replied = metadata.get("cost"), get("replyTo")
     output_tokens = metadata.get("outputTokens")
     return {
         "id": raw["messageId"],
@@ -93,7 +93,7 @@ def shaped(raw: dict[str, Any]) -> dict[str, Any]:
         else {
             "input_tokens": metadata.get("inputTokens"),
             "output_tokens": output_tokens,
-            "cost": None if cost is None else format(cost.to_decimal(), "f"),
+            "cost": None if cost is None else format(mongo.decimal(cost), "f"),
         },
         "finish_reason": get("finishReason"),
         "confidence": metadata.get("confidenceScore"),
@@ -112,6 +112,7 @@ def shaped(raw: dict[str, Any]) -> dict[str, Any]:
         "error": error and {"code": error.get("errorCode"), "detail": error.get("errorMessage")},
         "attempt": get("attempt") or 1,
         "answer_to": get("answerTo"),
+        "reply_to": replied["messageId"] if replied else None,
         "created_at": raw["createdAt"],
         "edited_at": get("editedAt"),
     }
@@ -125,7 +126,7 @@ def as_json(conversation: ConversationRecord, batches: Iterable[Batch], *, now: 
     yield head.removesuffix(b"}") + b',"messages":['
     separator = b""
     for batch in batches:
-        yield separator + json.dumps(batch)[1:-1]
+        yield separator + b",".join(map(json.dumps, batch))
         separator = b","
     yield b"]}"
 

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from chat import views
+from chat import connections, views
 
 app_name = "chat"
 
 _CHAT = "o/<slug:organization>/chat/"
 _ONE = f"{_CHAT}<uuid:conversation>/"
+_CONNECTIONS = "o/<slug:organization>/connections/"
 
 urlpatterns = [
     path("", views.front, name="front"),
@@ -43,4 +44,9 @@ urlpatterns = [
     path(f"{_ONE}shares/", views.shares, name="shares"),
     path(f"{_ONE}shares/<uuid:share>/revoke/", views.revoke, name="revoke"),
     path(f"{_ONE}delete/", views.delete, name="delete"),
+    path(_CONNECTIONS, connections.overview, name="connections"),
+    path(f"{_CONNECTIONS}<slug:platform>/connect/", connections.connect, name="connect"),
+    path(f"{_CONNECTIONS}<slug:platform>/demo/", connections.connect_demo, name="connect_demo"),
+    path(f"{_CONNECTIONS}<uuid:connection>/account/", connections.choose, name="choose_account"),
+    path(f"{_CONNECTIONS}<uuid:connection>/disconnect/", connections.disconnect, name="disconnect"),
 ]

@@ -51,12 +51,25 @@ from chat.forms import (
     write_search_cursor,
 )
 from chat.realtime import limits
-from chat.records import ConversationRecord, MessageRecord
+from chat.records import ConversationRecord, MessageRecord, RepliedToRecord
 from chat.search import QUERY_LIMIT
-from chat.services import attachments, contexts, conversations, exports, feedback, imports, queues, reading, strands, turns
+from chat.services import (
+    attachments,
+    contexts,
+    conversations,
+    exports,
+    feedback,
+    imports,
+    queues,
+    reading,
+    replies,
+    retention,
+    strands,
+    turns,
+)
 from chat.services import search as searching
 from chat.services import shares as links
-from chat.services.errors import ChatError, StoreAway, UnknownStrand
+from chat.services.errors import ChatError, NothingToReplyTo, StoreAway, UnknownReply, UnknownStrand
 from chat.strands import versions_of
 from config import loop, mongo
 from tenants import access as people_access
@@ -84,7 +97,7 @@ def member_page(view: MemberView) -> MemberView:
 
     @wraps(view)
     @login_required
-    def for_member(request: HttpRequest, organization: str, **ids: UUID) -> HttpResponseBase:
+    def for_member(request: HttpRequest, organization: str, **ids: Any) -> HttpResponseBase:
         try:
             # The middleware has looked already; a view that is called without it looks itself.
             membership = getattr(request, "membership", None) or people_access.membership_for(request.user, organization)
@@ -164,6 +177,9 @@ def _list(request: HttpRequest, membership: Membership, *, open_id: str = "") ->
     }
     pinned, page = _rows(membership, filters, cursor=asked.get("cursor"))
     shown, now = (*pinned, *page.results), timezone.now()
+    kept = None
+    if any(record.deleted_at for record in shown):
+        kept = timedelta(days=retention.deleted_kept_days(membership.organization_id))
     next_url = None
     if page.next is not None:
         query = {name: value for name, value in filters.items() if value} | {"cursor": write_cursor(page.next)}
@@ -175,7 +191,7 @@ def _list(request: HttpRequest, membership: Membership, *, open_id: str = "") ->
             {
                 **row,
                 "group": group_of(record.last_message_at, pinned=record.pinned, now=now),
-                "goes_at": record.deleted_at and record.deleted_at + timedelta(days=settings.DELETED_KEPT_DAYS),
+                "goes_at": record.deleted_at and kept and record.deleted_at + kept,
             }
             for record, row in zip(shown, _with_unread(membership, shown, open_id=open_id), strict=True)
         ],
@@ -395,6 +411,7 @@ def _conversation_page(
     problem: str = "",
     text: str = "",
     client_id: str = "",
+    reply_to: object | None = None,
     status: int = 200,
 ) -> HttpResponse:
     """The newest messages of a strand, those before a place or those around one. A refused question comes back with the reason and its
@@ -414,6 +431,7 @@ def _conversation_page(
         n, shown, earlier = 0, page.results, page.before
     else:
         _note_read(membership, conversation, shown)
+    replied_to = _replied_to(conversation, reply_to or asked.get("reply_to"))
     subjects = _subjects(membership, conversation)
     left = loop.run(limits.left(user_id=str(membership.user_id), role=membership.role))
     is_theirs = conversation.user_id == str(membership.user_id)
@@ -460,11 +478,22 @@ def _conversation_page(
         blank_answer=_blank(MessageRole.ASSISTANT),
         problem=problem,
         text=text or asked.get("ask", ""),
+        replied_to=replied_to and replied_to.as_json(),
         client_id=client_id or new_client_id(),
         suggestion_id=new_client_id(),
         open_id=conversation.id,
         **_side(membership, conversation),
     )
+
+
+def _replied_to(conversation: ConversationRecord, message_id: object | None) -> RepliedToRecord | None:
+    """What the next question is to reply to, if it may be replied to."""
+    if message_id is None:
+        return None
+    try:
+        return loop.run(replies.find(conversation, message_id))
+    except (UnknownReply, NothingToReplyTo):
+        return None
 
 
 def _note_read(membership: Membership, conversation: ConversationRecord, shown: Sequence[MessageRecord]) -> None:
@@ -528,6 +557,7 @@ def _blank(role: MessageRole) -> dict[str, Any]:
         "parts": [],
         "versions": 1,
         "strand": 0,
+        "reply_to": None,
         "beside": None,
     }
 
@@ -562,8 +592,8 @@ def _ask(request: HttpRequest, membership: Membership, conversation: UUID, *, wa
     found = access.conversation_for(membership, conversation)
     form = NextForm(request.POST, request.FILES)
     if not form.is_valid():
-        text = request.POST.get("text", "")
-        return _conversation_page(request, membership, found, problem=_problem(form), text=text, status=400)
+        kept: dict[str, Any] = {"text": request.POST.get("text", ""), "reply_to": form.cleaned_data.get("reply_to")}
+        return _conversation_page(request, membership, found, problem=_problem(form), **kept, status=400)
     return _send(request, membership, found, **form.cleaned_data, waits=waits)
 
 
@@ -594,7 +624,8 @@ def take_back(request: HttpRequest, membership: Membership, *, conversation: UUI
         messages.error(request, error.sentence)
     else:
         if "edit" in request.POST:
-            return _conversation_page(request, membership, found, text=taken.text)
+            replied_to = taken.reply_to and taken.reply_to.id
+            return _conversation_page(request, membership, found, text=taken.text, reply_to=replied_to)
         messages.success(request, "Removed. It is not asked.")
     return redirect(_address(membership, found.id))
 
@@ -613,16 +644,19 @@ def _send(
     client_id: str,
     files: Sequence[UploadedFile] = (),
     strand: int | None = None,
+    reply_to: UUID | None = None,
     waits: bool = False,
 ) -> HttpResponse:
     take: Callable[..., turns.Submitted | queues.Queued] = queues.add if waits else turns.submit
     try:
         ids = [_uploaded(membership, conversation, file, client_id=client_id) for file in files]
-        taken = take(membership, conversation, text=text, client_id=client_id, attachment_ids=ids, strand=strand)
+        said: dict[str, Any] = {"text": text, "client_id": client_id, "reply_to": reply_to}
+        taken = take(membership, conversation, **said, attachment_ids=ids, strand=strand)
     except StoreAway:
         raise
     except ChatError as error:
-        response = _conversation_page(request, membership, conversation, problem=error.sentence, text=text, status=error.http_status)
+        kept: dict[str, Any] = {"text": text, "reply_to": reply_to}
+        response = _conversation_page(request, membership, conversation, problem=error.sentence, **kept, status=error.http_status)
         if error.retry_after is not None:
             response["Retry-After"] = str(error.retry_after)
         return response
@@ -852,7 +886,8 @@ def _readers_page(
 @member_page
 def delete(request: HttpRequest, membership: Membership, *, conversation: UUID) -> HttpResponse:
     conversations.delete(membership, access.conversation_for(membership, conversation))
-    messages.success(request, f"Deleted. For {settings.DELETED_KEPT_DAYS} days you can restore it, under “Deleted” in the list.")
+    days = retention.deleted_kept_days(membership.organization_id)
+    messages.success(request, f"Deleted. For {days} days you can restore it, under “Deleted” in the list.")
     return redirect("chat:inbox", membership.organization.slug)
 
 
@@ -965,14 +1000,22 @@ def _may_read(membership: Membership) -> bool:
     return roles.may(membership, "chat:conversation:read")
 
 
-def _render(request: HttpRequest, membership: Membership, template: str, *, here: str, status: int = 200, **context: Any) -> HttpResponse:
-    shared = {
+def shell(request: HttpRequest, membership: Membership, *, here: str) -> dict[str, Any]:
+    """What `shell.html` needs to know: whose page it is, where in the navigation, and what else there is for this person."""
+    return {
         "membership": membership,
         "memberships": people_access.memberships_of(request.user),
         "may_read": _may_read(membership),
         "may_start": roles.may(membership, "chat:conversation:create"),
+        "may_see_metrics": roles.may(membership, "analytics:metrics:view"),
+        "may_see_settings": roles.may(membership, "integrations:bridges:view"),
+        "may_see_budgets": roles.may(membership, "integrations:budgets:view"),
+        "may_connect": roles.may(membership, "integrations:connection:use"),
         "user_id": str(membership.user_id),
         "consultation_types": CHOICES,
         "here": here,
     }
-    return render(request, template, shared | context, status=status)
+
+
+def _render(request: HttpRequest, membership: Membership, template: str, *, here: str, status: int = 200, **context: Any) -> HttpResponse:
+    return render(request, template, shell(request, membership, here=here) | context, status=status)

@@ -44,6 +44,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config import json, mongo
+from integrations import limits
+from integrations.errors import LimitReached, NotAnswered
 from tenants.errors import BadTenant, Forbidden, NotFound
 
 if TYPE_CHECKING:
@@ -168,7 +170,11 @@ class Handler(ExceptionHandler):
 
 
 def exception_handler(exc: Exception, context: Any) -> Response | None:
-    return Handler(exc, context).run()
+    response = Handler(exc, context).run()
+    if isinstance(exc, LimitReached | NotAnswered) and response is not None:
+        for name, value in exc.headers.items():
+            response.headers[name] = value
+    return response
 
 
 def error_response(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -415,6 +421,7 @@ def page_of(serializer: type[serializers.Serializer]) -> type[serializers.Serial
 REFUSALS = {
     400: "The input is not what this operation takes; every error names its field.",
     401: "Nobody is signed in, or the key is not valid.",
+    402: "A budget does not allow what this may cost; the sentence says which, and when it begins anew.",
     403: "Your role does not allow this.",
     404: "There is nothing here, or it is not yours to see.",
     405: "This address has no such method.",
@@ -423,9 +430,11 @@ REFUSALS = {
     415: "The body is not of the media type that this operation takes.",
     422: "The same key was used before, with another body.",
     429: "A limit is reached; `Retry-After` says for how many seconds.",
+    502: "The AI provider did not answer, or not as it should.",
     503: "A store is away; `Retry-After` says for how many seconds.",
+    504: "The AI provider took too long.",
 }
-ALWAYS = (400, 401, 403, 404, 405, 503)
+ALWAYS = (400, 401, 403, 404, 405, 429, 503)
 WITH_BODY = (413, 415)
 
 
@@ -497,6 +506,8 @@ class Endpoint(APIView):
     permission_classes = [IsAuthenticated, IsMember]
     content_negotiation_class = FirstRenderer
     metadata_class = None
+    counts_itself: Sequence[str] = ()  # methods whose service takes the organization's limit together with its own
+    limit_left: limits.Left | None = None
 
     @property
     def allowed_methods(self) -> list[str]:
@@ -507,6 +518,20 @@ class Endpoint(APIView):
         if "CONTENT_LENGTH" not in request.META and request.META.get("HTTP_TRANSFER_ENCODING"):
             request.META["CONTENT_LENGTH"] = str(len(request.body))
         return super().initialize_request(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """One call of the organization's to this address is taken (S2-41), once it is known who asks."""
+        super().initial(request, *args, **kwargs)
+        membership, match = getattr(request, "membership", None), request.resolver_match
+        if membership is not None and match is not None and request.method not in self.counts_itself:
+            self.limit_left = limits.take_now(membership.organization_id, match.url_name or "")
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        found = super().finalize_response(request, response, *args, **kwargs)
+        if self.limit_left is not None:
+            for name, value in self.limit_left.headers().items():
+                found.headers[name] = value
+        return found
 
 
 @dataclass(frozen=True)
@@ -528,13 +553,16 @@ def operation(
     also: Mapping[str, Any] | None = None,
     query: type[Query] = NoQuery,
     body: type[Strict] | None = None,
+    free_body: Any = None,
+    partly: int | None = None,
     refusals: Sequence[int] = (),
     tags: Sequence[str] = (),
 ) -> Callable[..., Any]:
     """Declares a method of an `Endpoint`: parses and checks the query and the body, calls the method, renders what it returns.
 
     The method gets a `Call` and the address's parts, and returns what `answer` documents (or a whole response, as streams do).
-    A method without `body` takes an empty one or `{}`. `also` documents the answer in further media types.
+    A method without `body` takes an empty one or `{}`. `also` documents the answer in further media types;
+    `free_body` a body that the method checks itself; `partly` the status of the same answer where a part was refused.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -546,7 +574,7 @@ def operation(
                 request=request,
                 membership=getattr(request, "membership", None),  # type: ignore[arg-type]  # `IsMember` saw that there is one
                 query=_checked(query, query.values(request.query_params)),
-                body=_checked(body or Nothing, request.data) if has_body else {},
+                body=_checked(body or Nothing, request.data) if has_body and free_body is None else {},
             )
             found = function(view, call, **parts)
             if isinstance(found, HttpResponseBase):
@@ -559,11 +587,12 @@ def operation(
             operation_id=_operation_id(function),
             summary=summary,
             description=function.__doc__ or summary,
-            request=body if body is not None else None,
+            request=body if free_body is None else free_body,
             parameters=[query] if query is not NoQuery else [],
             responses={
                 (status_code if answer is None else (status_code, media_type)): answer,
                 **{(status_code, media): shape for media, shape in (also or {}).items()},
+                **({} if partly is None else {(partly, media_type): answer}),
                 **documented,
             },
             tags=list(tags) or None,

@@ -2,8 +2,11 @@
 
 from django.urls import path, re_path
 
+from analytics import api as analytics
 from chat import api as chat
 from config.api import Unknown
+from integrations import api as integrations
+from integrations import budgets_api as budgets
 from tenants import api as tenants
 
 app_name = "api"
@@ -45,6 +48,44 @@ urlpatterns = [
     path("messages/<uuid:message_id>/versions", chat.Versions.as_view(), name="versions"),
     path("messages/<uuid:message_id>/feedback", chat.Feedback.as_view(), name="feedback"),
     path("sessions", chat.Sessions.as_view(), name="sessions"),
+    path("metrics/engagement", analytics.EngagementMetrics.as_view(), name="engagement-metrics"),
+    path("metrics/adoption", analytics.AdoptionMetrics.as_view(), name="adoption-metrics"),
+    path("metrics/features", analytics.FeaturesMetrics.as_view(), name="features-metrics"),
+    path("metrics/reports", analytics.ReportsMetrics.as_view(), name="reports-metrics"),
+    path("metrics/impact", analytics.ImpactMetrics.as_view(), name="impact-metrics"),
+    path("metrics/chat", analytics.ChatMetrics.as_view(), name="chat-metrics"),
+    path("metrics/usage", analytics.UsageMetrics.as_view(), name="usage-metrics"),
+    path("bridges", integrations.Bridges.as_view(), name="bridges"),
+    path("bridges/<slug:slug>", integrations.Bridge.as_view(), name="bridge"),
+    path("bridges/<slug:slug>/versions", integrations.BridgeVersions.as_view(), name="bridge-versions"),
+    path("bridges/<slug:slug>/versions/<int:number>", integrations.BridgeVersion.as_view(), name="bridge-version"),
+    path("bridges/<slug:slug>/versions/<int:number>/publish", integrations.BridgePublish.as_view(), name="publish-version"),
+    path("bridges/<slug:slug>/versions/<int:number>/label", integrations.BridgeLabel.as_view(), name="label-version"),
+    path("bridges/<slug:slug>/versions/<int:number>/diff", integrations.BridgeDiff.as_view(), name="diff-version"),
+    path("bridges/<slug:slug>/changes", integrations.BridgeChanges.as_view(), name="bridge-changes"),
+    path("bridges/<slug:slug>/completions", integrations.Completions.as_view(), name="completions"),
+    path("bridges/<slug:slug>/try", integrations.Try.as_view(), name="try-bridge"),
+    path("bridges/<slug:slug>/trials", integrations.Trials.as_view(), name="trials"),
+    path("bridges/<slug:slug>/trials/run", integrations.RunTrials.as_view(), name="run-trials"),
+    path("bridges/<slug:slug>/trials/<uuid:trial_id>", integrations.Trial.as_view(), name="trial"),
+    path("prompts", integrations.Prompts.as_view(), name="prompts"),
+    path("prompts/<int:prompt_id>", integrations.Prompt.as_view(), name="prompt"),
+    path("templates", integrations.Templates.as_view(), name="templates"),
+    path("templates/<uuid:template_id>", integrations.Template.as_view(), name="template"),
+    path("api-calls", integrations.ApiCalls.as_view(), name="api-calls"),
+    path("api-calls/<uuid:tool_id>", integrations.ApiCall.as_view(), name="api-call"),
+    path("model-configurations", integrations.ModelConfigurations.as_view(), name="model-configurations"),
+    path("model-configurations/<uuid:model_id>", integrations.ModelConfiguration.as_view(), name="model-configuration"),
+    path("chatbots", integrations.Chatbots.as_view(), name="chatbots"),
+    path("chatbots/<uuid:chatbot_id>", integrations.Chatbot.as_view(), name="chatbot"),
+    path("budgets", budgets.Budgets.as_view(), name="budgets"),
+    path("budgets/<uuid:budget_id>", budgets.Budget.as_view(), name="budget"),
+    path("budgets/<uuid:budget_id>/spending", budgets.BudgetSpending.as_view(), name="budget-spending"),
+    path("events", analytics.Events.as_view(), name="activity"),
+    path("connections", integrations.Connections.as_view(), name="connections"),
+    path("connections/<slug:platform>/connect", integrations.Connect.as_view(), name="connect"),
+    path("connections/<slug:platform>/demo", integrations.Demo.as_view(), name="connect-demo"),
+    path("connections/<uuid:connection_id>", integrations.Connection.as_view(), name="connection"),
     path("search", chat.Search.as_view(), name="search"),
     re_path(r"^.*$", Unknown.as_view(), name="unknown"),
 ]

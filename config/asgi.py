@@ -1,4 +1,4 @@
-"""ASGI: Django answers HTTP, one Channels consumer answers sockets."""
+"""ASGI: the gateway answers `/v1/`, Django all other HTTP, one Channels consumer sockets."""
 
 import os
 
@@ -11,8 +11,9 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 
 from chat import devices, routing
 from config import loop
+from integrations.gateway import Gateway
 
-application = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(routing.websocket_urlpatterns)})
+application = ProtocolTypeRouter({"http": Gateway(django_application), "websocket": URLRouter(routing.websocket_urlpatterns)})
 
 devices.preload()
 loop.settle()

@@ -10,7 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("parley")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_routes = {"analytics.fill": {"queue": "night"}}
+NIGHT = ("analytics.fill", "analytics.refill", "analytics.apply_retention", "chat.put_away", "tenants.remove_past_audit")
+app.conf.task_routes = {name: {"queue": "night"} for name in NIGHT}
 app.autodiscover_tasks()
 
 

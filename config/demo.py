@@ -675,3 +675,61 @@ GLOBEX = DemoOrganization(
 )
 
 ORGANIZATIONS = (ACME, GLOBEX)
+
+# What Acme has configured, as `integrations.services.settings` takes it. Bridges and chatbots name what they are made of.
+TEMPLATE = {
+    "name": "Weekly question",
+    "text": "Sum up the week of the team {{ team }} in {{ sentences }} sentences.",
+    "variables": [
+        {"name": "team", "type": "text", "description": "The department's name."},
+        {"name": "sentences", "type": "integer", "required": False, "default": 3},
+    ],
+}
+TOOL = {
+    "name": "find_order",
+    "description": "Looks an order of the shop up by its number: what was bought, when, and whether it was sent.",
+    "parameters": {
+        "type": "object",
+        "properties": {"order_id": {"type": "string", "description": "The order's number, such as A-1001."}},
+        "required": ["order_id"],
+        "additionalProperties": False,
+    },
+    "url": "https://shop.acme.example/api/orders/{order_id}",
+}
+BRIDGES = (
+    {
+        "name": "Team summary",
+        "slug": "team-summary",
+        "system_prompt": "You write summaries for the leaders of Acme.\nWrite in the tone: {{ tone }}.\nName no salaries.",
+        "variables": [{"name": "tone", "type": "text", "required": False, "default": "friendly and plain"}],
+        "configuration": {"temperature": 0.3},
+    },
+    {
+        "name": "Shop assistant",
+        "slug": "shop-assistant",
+        "bridge_type": "chatbot",
+        "system_prompt": "You help visitors of Acme's shop. Be brief and kind. Where you do not know, offer a person.",
+        "default_questions": ["Where is my order?", "How do I send something back?"],
+        "is_api_call": True,
+        "api_endpoints": ["find_order"],
+    },
+)
+TRIAL = {
+    "name": "Names no salaries",
+    "text": "How is the team doing?",
+    "values": {"team": "Engineering"},
+    "traits": [{"type": "lacks", "value": "salary"}, {"type": "max_length", "value": 4000}],
+}
+CHATBOT = {
+    "title": "Acme shop",
+    "config": {
+        "buttonName": "Ask Acme",
+        "themeColor": "#0c685f",
+        "type": "popup",
+        "width": 380,
+        "widthUnit": "px",
+        "height": 560,
+        "heightUnit": "px",
+    },
+    "allowed_origins": ["https://shop.acme.example", "http://localhost:3000"],
+}

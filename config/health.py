@@ -10,17 +10,24 @@ from datetime import datetime
 import psycopg
 import pymongo
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
+from prometheus_client import Gauge
 from psycopg import sql
 from redis.asyncio import Redis
 
 from config import mongo, redis
 from tenants.database import roles
+
+# How old the newest figures may be: a night is missing, two are. Seconds.
+LATE, BROKEN = 26 * 3600, 50 * 3600
+# Up to when every rollup has seen what was written; NULL before the first night.
+LAST_FILL = "SELECT min(seen_until) FROM analytics_fill_state"
+FILL_AGE = Gauge("parley_fill_age_seconds", "Since the night last counted everything, in seconds.", multiprocess_mode="mostrecent")
 
 # A store that needs longer than this to say hello is as good as away. Seconds.
 PATIENCE = 1.5
@@ -64,7 +71,7 @@ async def readyz(request: HttpRequest) -> HttpResponse:
     headers = {} if ready else {"Retry-After": "5"}
     if wants_text(request):
         lines = [f"{finding.store}: {finding.problem or 'ok'} ({finding.milliseconds} ms)" for finding in findings]
-        lines.append(f"last fill: {f'{age(last_fill)} s ago' if last_fill else 'never'}")
+        lines.append(f"last fill: {f'{age(last_fill)} s ago, {judge_fill(last_fill)}' if last_fill else 'never'}")
         lines.append("ready" if ready else "not ready")
         return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8", status=status, headers=headers)
     body = {
@@ -74,7 +81,7 @@ async def readyz(request: HttpRequest) -> HttpResponse:
             | ({"problem": finding.problem} if finding.problem else {})
             for finding in findings
         },
-        "last_fill": {"at": last_fill.isoformat(), "age_seconds": age(last_fill)} if last_fill else "never",
+        "last_fill": {"at": last_fill.isoformat(), "age_seconds": age(last_fill), "state": judge_fill(last_fill)} if last_fill else "never",
     }
     return JsonResponse(body, status=status, headers=headers)
 
@@ -86,6 +93,13 @@ def metrics(request: HttpRequest) -> HttpResponse:
         raise Http404
     if not is_inside(request.META.get("REMOTE_ADDR", "")):
         raise Http404
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(LAST_FILL)
+            (last_fill,) = cursor.fetchone()
+        FILL_AGE.set(age(last_fill) if last_fill else 0)
+    except DatabaseError:  # the page answers when PostgreSQL does not, with what it knew last
+        pass
     return ExportToDjangoView(request)
 
 
@@ -99,6 +113,12 @@ def is_inside(address: str) -> bool:
 
 def wants_text(request: HttpRequest) -> bool:
     return request.GET.get("format") == "text" or request.get_preferred_type(["application/json", "text/plain"]) == "text/plain"
+
+
+def judge_fill(moment: datetime) -> str:
+    """ "on time", "late" or "broken". An installation stays in service with old figures: it says so, and no more."""
+    seconds = age(moment)
+    return "broken" if seconds >= BROKEN else "late" if seconds >= LATE else "on time"
 
 
 def age(moment: datetime) -> int:
@@ -135,7 +155,7 @@ async def ask_postgresql() -> datetime | None:
         for row in await (await fresh.execute(roles.ACTING)).fetchall():
             if problems := roles.judge(*row):
                 raise Unfit(" ".join(problems))
-        cursor = await fresh.execute("SELECT max(last_run_at) FROM django_celery_beat_periodictask WHERE queue = 'night'")
+        cursor = await fresh.execute(LAST_FILL)
         row = await cursor.fetchone()
     return row[0] if row else None
 

@@ -9,17 +9,25 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.test.utils import override_settings
+from django.utils import timezone
 
+from analytics.services import fill
+from analytics.windows import start_of
 from chat import access as chat_access
 from chat.choices import MessageStatus
+from chat.documents import Message
 from chat.realtime.calls import Call
 from chat.records import ConversationRecord
 from chat.services import answers, conversations, turns
-from config import demo, loop
+from config import activity, demo, loop, mongo
+from integrations.models import ApiCall, Bridge, Chatbot, Template, Trial
+from integrations.services import settings, versions
 from tenants import access, scoping
 from tenants.choices import AccountType, Role, SubscriptionPlan
 from tenants.models import Candidate, Department, Employee, Membership, Organization, User
 from tenants.services import accounts, organizations
+
+M = mongo.names(Message)
 
 ANSWER_SECONDS = 60.0
 SIGN_CODE_EPOCH = date(2000, 1, 1)
@@ -35,6 +43,7 @@ class Made:
     candidates: int = 0
     conversations: int = 0
     questions: int = 0
+    log_entries: int = 0
     failed_answers: int = 0
 
 
@@ -45,30 +54,52 @@ def seed(*, now: datetime, days: int, tell: Callable[[str], None] = lambda line:
     found: dict[str, Organization] = {}
     for wanted in demo.ORGANIZATIONS:
         tell(f"{wanted.name}: places and people")
-        organization = found[wanted.slug] = _organization(wanted, made)
+        organization = found[wanted.slug] = _organization(wanted, made, began=now - timedelta(days=days))
         for branch_name, (location, names) in wanted.branches.items():
-            branch = organizations.add_branch(organization, name=branch_name, location=location)
+            branch = organizations.add_branch(organization, name=branch_name, location=location, began=organization.created_at)
             for name in names:
-                departments[wanted.slug, name] = organizations.add_department(branch, name=name)
+                departments[wanted.slug, name] = organizations.add_department(branch, name=name, began=branch.created_at)
         with scoping.tenant(organization):
             of_organization = {name: department for (slug, name), department in departments.items() if slug == wanted.slug}
             _employees(organization, wanted, of_organization, made, now=now)
-            _candidates(organization, wanted, of_organization, made)
+            _candidates(organization, wanted, of_organization, made, now=now)
     tell("Accounts")
     members = _accounts(found, departments, made)
+    tell("Acme: bridges and a chatbot")
+    _configured(members["olive@acme.example"])
     # A developer's paid model must not write the demo's answers.
     with override_settings(OPENAI_API_KEY="", OPENAI_BASE_URL=""):
         for wanted in demo.ORGANIZATIONS:
             tell(f"{wanted.name}: conversations")
             for talk in wanted.talks:
                 _talk(members[talk.asker], talk, made, began=now - timedelta(days=talk.days_ago * days / 90))
+    tell("What everybody did")
+    made.log_entries = activity.write(members, now=now, days=days)
+    tell("Counting it, as every night does")
+    fill.catch_up(now=now)
     return made
 
 
-def _organization(wanted: demo.DemoOrganization, made: Made) -> Organization:
+def _configured(owner: Membership) -> None:
+    """What Acme has configured, unless it has bridges already."""
+    with scoping.tenant(owner.organization_id):
+        if Bridge.objects.for_tenant(owner.organization_id).exists():
+            return
+        template = settings.create(Template, owner, **demo.TEMPLATE)
+        settings.create(ApiCall, owner, **demo.TOOL)
+        summary, shop = (settings.create(Bridge, owner, **wanted) for wanted in demo.BRIDGES)
+        settings.change(summary, owner, template=template.pk)
+        settings.create(Trial, owner, bridge_id=summary.pk, **demo.TRIAL)
+        versions.publish(summary, owner, note="The first summaries.")
+        versions.publish(shop, owner, note="For the shop's opening.")
+        settings.create(Chatbot, owner, bridge=[str(shop.pk)], **demo.CHATBOT)
+
+
+def _organization(wanted: demo.DemoOrganization, made: Made, *, began: datetime) -> Organization:
     organization = Organization.objects.filter(slug=wanted.slug).first()
     if organization is None:
-        organization = organizations.create(wanted.name, slug=wanted.slug, plan=SubscriptionPlan(wanted.plan), seats=wanted.seats)
+        plan = SubscriptionPlan(wanted.plan)
+        organization = organizations.create(wanted.name, slug=wanted.slug, plan=plan, seats=wanted.seats, began=began)
         made.organizations += 1
     return organization
 
@@ -155,6 +186,7 @@ def _employee(organization: Organization, person: demo.Person, department: Depar
         rising_sign=rising,
         harmonic_code=f"H{(date.fromisoformat(person.hired) - SIGN_CODE_EPOCH).days % 12 + 1}-{sun[:2]}{moon[:2]}{rising[:2]}".upper(),
         last_harmonic_update=now,
+        created_at=max(organization.created_at, start_of(date.fromisoformat(person.hired))),
         performance_indicators=dict(person.figures),
         training_needs=listed(person.training),
         strengths=listed(person.strengths),
@@ -162,8 +194,10 @@ def _employee(organization: Organization, person: demo.Person, department: Depar
     )
 
 
-def _candidates(organization: Organization, wanted: demo.DemoOrganization, departments: dict[str, Department], made: Made) -> None:
-    for applicant in wanted.applicants:
+def _candidates(
+    organization: Organization, wanted: demo.DemoOrganization, departments: dict[str, Department], made: Made, *, now: datetime
+) -> None:
+    for place, applicant in enumerate(wanted.applicants):
         first_name, _, last_name = applicant.name.partition(" ")
         department = departments[applicant.department]
         _, created = Candidate.objects.for_tenant(organization).get_or_create(
@@ -177,6 +211,7 @@ def _candidates(organization: Organization, wanted: demo.DemoOrganization, depar
                 "stage": applicant.stage,
                 "strengths": listed(applicant.strengths),
                 "notes": applicant.notes,
+                "created_at": max(organization.created_at, now - timedelta(days=9 * place + 3)),
             },
         )
         made.candidates += created
@@ -211,6 +246,9 @@ async def _turn(membership: Membership, conversation: ConversationRecord, text: 
     """Asks, and writes the answer in this process. Gives whether the question is new, and how its answer ended."""
     submitted = await turns.asubmit(membership, conversation, text=text, client_id=client_id, now=now)
     assert submitted.answer is not None  # a consultation's question always has one
+    mine = {M.organization_id: conversation.organization_id, M.message_id: submitted.answer.id, M.status: MessageStatus.PENDING.value}
+    queued = {"$set": {M.queued_at: timezone.now()}}  # it is asked in the past and written now: that took no days
+    await mongo.async_collection(Message).update_one(mine, queued)
     await answers.produce(Call.to(submitted.answer, conversation))
     answer = await chat_access.amessage_for(membership, submitted.answer.id)
     return submitted.created, answer.status

@@ -4,6 +4,7 @@ import ipaddress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from csp.constants import NONE, SELF
@@ -13,6 +14,7 @@ from environs import Env, EnvError
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
+from config import keys, periods
 from config.logs import mask_tokens
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -51,7 +53,10 @@ if not DEBUG and not ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS is not set. In production it names the hosts that Parley answers for.")
 CSRF_TRUSTED_ORIGINS = checked(env.list, "CSRF_TRUSTED_ORIGINS", [])
 WEB_CONCURRENCY = checked(env.int, "WEB_CONCURRENCY", 1)
+# What secrets are sealed with, the newest first. In development a key is made of SECRET_KEY (integrations.crypto).
+required_in_production("FIELD_ENCRYPTION_KEYS", "")
 FIELD_ENCRYPTION_KEYS = checked(env.list, "FIELD_ENCRYPTION_KEYS", [])
+checked(lambda name: keys.read(FIELD_ENCRYPTION_KEYS), "FIELD_ENCRYPTION_KEYS")
 
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -118,6 +123,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "tenants.middleware.TenantMiddleware",
+    "analytics.middleware.TrackingMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
@@ -334,7 +340,11 @@ SPECTACULAR_SETTINGS = {
         "DeviceType": "chat.choices.DeviceType",
         "MessageRole": "chat.choices.MessageRole",
         "MessageStatus": "chat.choices.MessageStatus",
+        "PlatformName": "integrations.choices.PlatformName",
+        "ConnectionStatus": "integrations.choices.ConnectionStatus",
         "ErrorType": "config.api.ERROR_TYPES",
+        "BridgeChangeType": "integrations.choices.ChangeType",
+        "ChatbotType": "integrations.choices.ChatbotType",
     },
 }
 
@@ -351,10 +361,45 @@ AI_ANALYSES = checked(env.bool, "AI_ANALYSES", True)  # figures, recommendations
 AI_MEMORY = checked(env.bool, "AI_MEMORY", True)  # what was said long ago is summarized: a call more every few turns of a long conversation
 AI_ANSWER_CACHE = checked(env.bool, "AI_ANSWER_CACHE", True)  # who asks the same of the same within an hour is given the same answer
 OFFLINE_WORDS_PER_SECOND = checked(env.float, "OFFLINE_WORDS_PER_SECOND", 80.0)  # 0: all at once
+# Private servers that HTTP tools of organizations may call, besides those of the internet: https://intranet.example.com
+TOOL_SERVERS = checked(env.list, "TOOL_SERVERS", [])
 PROVIDER_CONNECT_TIMEOUT = checked(env.float, "PROVIDER_CONNECT_TIMEOUT", 5.0)  # seconds, as are the next three
 PROVIDER_FIRST_BYTE_TIMEOUT = checked(env.float, "PROVIDER_FIRST_BYTE_TIMEOUT", 60.0)
 PROVIDER_IDLE_TIMEOUT = checked(env.float, "PROVIDER_IDLE_TIMEOUT", 30.0)
 PROVIDER_TOTAL_TIMEOUT = checked(env.float, "PROVIDER_TOTAL_TIMEOUT", 600.0)
+
+# Platforms we connect --------------------------------------------------------------------------------------------------
+
+GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET = env.str("GOOGLE_CLIENT_ID", ""), env.str("GOOGLE_CLIENT_SECRET", "")
+GOOGLE_ADS_DEVELOPER_TOKEN = env.str("GOOGLE_ADS_DEVELOPER_TOKEN", "")
+META_APP_ID, META_APP_SECRET = env.str("META_APP_ID", ""), env.str("META_APP_SECRET", "")
+# Where the vendors are. One that the environment names is the operator's own, and may be private (integrations.egress).
+VENDOR_ADDRESSES = {
+    "GOOGLE_AUTHORIZE_URL": "https://accounts.google.com/o/oauth2/v2/auth",
+    "GOOGLE_TOKEN_URL": "https://oauth2.googleapis.com/token",
+    "GOOGLE_REVOKE_URL": "https://oauth2.googleapis.com/revoke",
+    "GOOGLE_ANALYTICS_ADMIN_URL": "https://analyticsadmin.googleapis.com/v1beta",
+    "GOOGLE_ANALYTICS_DATA_URL": "https://analyticsdata.googleapis.com/v1beta",
+    "GOOGLE_ADS_URL": "https://googleads.googleapis.com/v21",
+    "META_AUTHORIZE_URL": "https://www.facebook.com/v23.0/dialog/oauth",
+    "META_GRAPH_URL": "https://graph.facebook.com/v23.0",
+}
+PLATFORM_ADDRESSES = {
+    name: written or VENDOR_ADDRESSES[name]
+    for name, written in {
+        "GOOGLE_AUTHORIZE_URL": env.str("GOOGLE_AUTHORIZE_URL", ""),
+        "GOOGLE_TOKEN_URL": env.str("GOOGLE_TOKEN_URL", ""),
+        "GOOGLE_REVOKE_URL": env.str("GOOGLE_REVOKE_URL", ""),
+        "GOOGLE_ANALYTICS_ADMIN_URL": env.str("GOOGLE_ANALYTICS_ADMIN_URL", ""),
+        "GOOGLE_ANALYTICS_DATA_URL": env.str("GOOGLE_ANALYTICS_DATA_URL", ""),
+        "GOOGLE_ADS_URL": env.str("GOOGLE_ADS_URL", ""),
+        "META_AUTHORIZE_URL": env.str("META_AUTHORIZE_URL", ""),
+        "META_GRAPH_URL": env.str("META_GRAPH_URL", ""),
+    }.items()
+}
+for _name, _url in PLATFORM_ADDRESSES.items():
+    if not _url.startswith(("https://", "http://")) or not urlsplit(_url).hostname:
+        raise ImproperlyConfigured(f"{_name} is malformed: it begins with https:// and names a host.")
 
 # Work -----------------------------------------------------------------------------------------------------------------
 
@@ -373,7 +418,11 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # Chat: what a turn may cost and how long it may take -------------------------------------------------------------------
 
-ROLE_LIMITS = checked(env.bool, "ROLE_LIMITS", True)  # off only for load tests
+ROLE_LIMITS = checked(env.bool, "ROLE_LIMITS", True)  # all limits; off only for load tests
+# Calls a minute by endpoint, 0 for none; what is not named: integrations/limits.py.
+ENDPOINT_LIMITS = checked(env.dict, "ENDPOINT_LIMITS", {}, subcast_values=int)
+if any(limit < 0 for limit in ENDPOINT_LIMITS.values()):
+    raise ImproperlyConfigured("ENDPOINT_LIMITS has a number below 0. Write completions=3000,thread=120,*=6000; 0 is no limit.")
 TEXT_LIMIT = 32_000  # characters of one question
 ANSWERS_PER_WORKER = checked(env.int, "ANSWERS_PER_WORKER", 500)
 # Together these keep the promise that nothing is pending or streaming 15 s after its worker died (tests/faults/test_promises.py).
@@ -390,12 +439,13 @@ SOCKET_FRAME_LIMIT = 64 * 1024  # bytes
 # What is kept, and how long (D2): periods may be shortened, never lengthened ------------------------------------------------
 
 ATTACHMENTS_LIMIT_MIB = checked(env.int, "ATTACHMENTS_LIMIT_MIB", 10_240)  # files of one organization; 0: as many as there is room for
-DELETED_KEPT_DAYS = checked(env.int, "DELETED_KEPT_DAYS", 30)  # from the deletion of a conversation until it is removed for good
-if not 0 <= DELETED_KEPT_DAYS <= 30:
-    raise ImproperlyConfigured(f"DELETED_KEPT_DAYS is {DELETED_KEPT_DAYS}. It is a number of days from 0 to 30.")
-ARCHIVED_AFTER_DAYS = checked(env.int, "ARCHIVED_AFTER_DAYS", 90)  # without a message, unless it is pinned
-if not 1 <= ARCHIVED_AFTER_DAYS <= 90:
-    raise ImproperlyConfigured(f"ARCHIVED_AFTER_DAYS is {ARCHIVED_AFTER_DAYS}. It is a number of days from 1 to 90.")
+# From the deletion of a conversation until it is removed for good.
+DELETED_KEPT_DAYS = checked(env.int, "DELETED_KEPT_DAYS", periods.DELETED.days)
+if not 0 <= DELETED_KEPT_DAYS <= periods.DELETED.days:
+    raise ImproperlyConfigured(f"DELETED_KEPT_DAYS is {DELETED_KEPT_DAYS}. It is a number of days from 0 to {periods.DELETED.days}.")
+ARCHIVED_AFTER_DAYS = checked(env.int, "ARCHIVED_AFTER_DAYS", periods.IDLE.days)  # without a message, unless it is pinned
+if not 1 <= ARCHIVED_AFTER_DAYS <= periods.IDLE.days:
+    raise ImproperlyConfigured(f"ARCHIVED_AFTER_DAYS is {ARCHIVED_AFTER_DAYS}. It is a number of days from 1 to {periods.IDLE.days}.")
 
 # Watching -------------------------------------------------------------------------------------------------------------
 
@@ -443,7 +493,8 @@ SENTRY_DSN = env.str("SENTRY_DSN", "")
 if SENTRY_DSN:
     import sentry_sdk  # costs every process a tenth of a second, so only who asks for it pays
 
-    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False, traces_sample_rate=0.0)
+    # A frame's variables may be somebody's words, or a token.
+    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False, include_local_variables=False, traces_sample_rate=0.0)
 PROMETHEUS_EXPORT_MIGRATIONS = False
 # Who may read /metrics: addresses and networks, this machine alone unless said otherwise.
 METRICS_NETWORKS = checked(

@@ -62,8 +62,11 @@ class Destination:
         return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
 
 
-def destination(url: str) -> Destination:
-    """Reads a URL that somebody wrote. Raises Refused with a sentence that says what to change."""
+def destination(url: str, *, own: Iterable[str] | None = None) -> Destination:
+    """Reads a URL that somebody wrote. Raises Refused with a sentence that says what to change.
+
+    `own` are the addresses of servers that may be private for this purpose, instead of those that are for models.
+    """
     if any(character <= " " or character == "\\" for character in url):
         raise Refused("The address contains a space, a control character or a backslash. Remove it.")
     try:
@@ -79,7 +82,7 @@ def destination(url: str) -> Destination:
         raise Refused("The address must not have a query or a fragment.")
     host = _host(parts.hostname or "")
     port = port or (443 if parts.scheme == "https" else 80)
-    operators = (parts.scheme, host, port) in _operators_own()
+    operators = (parts.scheme, host, port) in (_operators_own() if own is None else _servers(own))
     if not operators and parts.scheme != "https":
         raise Refused("The address must begin with https://; http is for hosts that the operator has configured.")
     if not operators and port not in PORTS:
@@ -163,12 +166,19 @@ def _host(name: str) -> str:
 
 
 def _operators_own() -> frozenset[tuple[str, str, int]]:
-    """(scheme, host, port) of what the operator configured, which may be private: a model server in the same network."""
-    if not settings.OPENAI_BASE_URL:
-        return frozenset()
-    parts = urlsplit(settings.OPENAI_BASE_URL)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return frozenset({(parts.scheme, _host(parts.hostname or ""), port)})
+    """(scheme, host, port) of what the operator configured, which may be private: a model server in the same network, a platform's double
+    in tests. The vendors' own addresses are nobody's configuration."""
+    named = {address for name, address in settings.PLATFORM_ADDRESSES.items() if address != settings.VENDOR_ADDRESSES[name]}
+    return frozenset(_place(address) for address in {settings.OPENAI_BASE_URL, *named} - {""})
+
+
+def _servers(urls: Iterable[str]) -> frozenset[tuple[str, str, int]]:
+    return frozenset(map(_place, urls))
+
+
+def _place(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, _host(parts.hostname or ""), parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _is_public(ip: IPAddress) -> bool:

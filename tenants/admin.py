@@ -33,8 +33,9 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, PaginationInlineFormSet, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldBooleanWidget
 
+from config import periods
 from tenants import roles
-from tenants.choices import EmploymentStatus, OrganizationStatus
+from tenants.choices import EmploymentStatus, OrganizationStatus, PeopleChange
 from tenants.errors import OnlyOwner
 from tenants.models import (
     AccessRecord,
@@ -48,13 +49,14 @@ from tenants.models import (
     Organization,
     Permission,
     PermissionDomain,
+    RetentionPeriod,
     Subscription,
     User,
 )
 from tenants.resources import People, PeopleResource
 from tenants.scoping import TenantModel
 from tenants.services import accounts, audit, erasure, organizations, seats
-from tenants.signals import announce_access_changed
+from tenants.signals import announce_access_changed, announce_people_changed
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
@@ -165,6 +167,19 @@ class SubscriptionInline(Inline):
     fields = ("plan", "status", "seats", "starts_at", "ends_at")
 
 
+class RetentionPeriodInline(Inline):
+    model = RetentionPeriod
+    tab = True
+    fields = ("kept", "days")
+    verbose_name_plural = "shortened periods"
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "kept":
+            choices = [(kept.name, f"{kept.sentence} {kept.days} days for everybody.") for kept in periods.TABLE]
+            return forms.ChoiceField(choices=choices, label="What", widget=UnfoldAdminSelect2Widget)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
 class BranchInline(Inline):
     model = Branch
     tab = True
@@ -189,6 +204,14 @@ def take_seats(membership_forms: Iterable[Any]) -> None:
     for organization_id, more in seats_wanted(membership_forms).items():
         if more > 0:
             seats.take(organization_id, wanted=more)
+
+
+def announce_managed(membership: Membership) -> None:
+    announce_people_changed(PeopleChange.USER_MANAGED, organization_id=membership.organization_id, target_id=membership.user_id)
+
+
+def announce_set_up(department: Department) -> None:
+    announce_people_changed(PeopleChange.DEPARTMENT_SETUP, organization_id=department.organization_id, target_id=department.pk)
 
 
 class MembershipForm(forms.ModelForm):
@@ -221,8 +244,8 @@ class OrganizationAdmin(BaseAdmin):
     list_filter = (("status", WordFilter), ("created_at", RangeDateTimeFilter))
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("shown_seats", "suspended_at", "created_at", "updated_at")
-    inlines = (SubscriptionInline, BranchInline, MembershipInline)
+    readonly_fields = ("seats_in_words", "suspended_at", "created_at", "updated_at")
+    inlines = (SubscriptionInline, BranchInline, MembershipInline, RetentionPeriodInline)
     actions = ("suspend", "reinstate")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
@@ -234,6 +257,11 @@ class OrganizationAdmin(BaseAdmin):
         if booked is None:
             return "none", f"{taken}, without a subscription that runs"
         return ("free" if taken < booked else "full"), f"{taken} of {booked}"
+
+    @display(description="Seats taken")
+    def seats_in_words(self, organization: Organization) -> str:
+        """A form shows no labels."""
+        return self.shown_seats(organization)[1]
 
     @display(description="Status", ordering="status", label={"active": "success", "suspended": "danger"})
     def shown_status(self, organization: Organization) -> tuple[str, str]:
@@ -265,6 +293,8 @@ class OrganizationAdmin(BaseAdmin):
             changed = [membership for membership, _ in formset.changed_objects]
             for membership in (*changed, *formset.deleted_objects):
                 announce_access_changed(user_id=membership.user_id, organization_id=membership.organization_id)
+            for membership in (*formset.new_objects, *changed, *formset.deleted_objects):
+                announce_managed(membership)
 
 
 @admin.register(Subscription)
@@ -291,6 +321,8 @@ class BranchAdmin(TenantAdmin):
         for department in formset.save(commit=False):
             department.organization_id = form.instance.organization_id
         formset.save()
+        for department in formset.new_objects:
+            announce_set_up(department)
 
 
 @admin.register(Department)
@@ -300,6 +332,11 @@ class DepartmentAdmin(TenantAdmin):
     list_filter = (*TenantAdmin.list_filter, ("branch", RowFilter))
     search_fields = ("name", "branch__name", "organization__name")
     autocomplete_fields = ("organization", "branch")
+
+    def save_model(self, request: HttpRequest, obj: Department, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            announce_set_up(obj)
 
 
 # People ----------------------------------------------------------------------------------------------------------------
@@ -442,6 +479,8 @@ class UserAdmin(PlainUserAdmin, BaseAdmin):  # type: ignore[misc]
             changed = [membership for membership, _ in formset.changed_objects]
             for membership in (*changed, *formset.deleted_objects):
                 announce_access_changed(user_id=membership.user_id, organization_id=membership.organization_id)
+            for membership in (*formset.new_objects, *changed, *formset.deleted_objects):
+                announce_managed(membership)
 
 
 @admin.register(Membership)
@@ -455,16 +494,20 @@ class MembershipAdmin(TenantAdmin):
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        if form.changed_data:
+            announce_managed(obj)
         if change and form.changed_data:
             announce_access_changed(user_id=obj.user_id, organization_id=obj.organization_id)
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
         announce_access_changed(user_id=obj.user_id, organization_id=obj.organization_id)
+        announce_managed(obj)
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         for membership in queryset:
             announce_access_changed(user_id=membership.user_id, organization_id=membership.organization_id)
+            announce_managed(membership)
         super().delete_queryset(request, queryset)
 
 
@@ -526,6 +569,11 @@ class EmployeeAdmin(ImportExportMixin, TenantAdmin):
     export_form_class = ExportForm
     # Where several web processes share the work, the confirmed file may reach another one than the uploaded file did.
     tmp_storage_class = CacheStorage
+
+    def save_model(self, request: HttpRequest, obj: Employee, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        what = PeopleChange.EMPLOYEE_UPDATED if change else PeopleChange.EMPLOYEE_ADDED
+        announce_people_changed(what, organization_id=obj.organization_id, target_id=obj.pk)
 
     @display(description="Name", ordering="last_name")
     def name(self, employee: Employee) -> str:

@@ -1,6 +1,7 @@
-"""Hears of changes to what is known of an organization's people, whoever makes them: a trigger in PostgreSQL tells of each.
+"""Hears of changes to what is known of an organization's people, and to what it has configured, whoever makes them: triggers in
+PostgreSQL tell of each, by one connection.
 
-For processes that keep what they read of employees for a while. PostgreSQL tells after the commit, and each listener notes when it
+For processes that keep what they read for a while. PostgreSQL tells after the commit, and each listener notes when it
 heard. What was read before that, or within `SKEW_SECONDS` after it, is out of date; and so is everything that was read before a
 process began to listen, or while it could not.
 """
@@ -15,9 +16,12 @@ import psycopg
 from django.conf import settings
 from django.db import connections
 
+from config import loop
+
 log = logging.getLogger(__name__)
 
 CHANNEL = "people_changed"  # the payload is the organization's id; sent by the triggers of migration 0006
+CHANNELS = (CHANNEL, "configurations_changed")
 SKEW_SECONDS = 2.0  # between the clocks of two hosts
 LOOK_SECONDS = 10.0  # of silence, after which the connection is asked whether it lives
 AGAIN_SECONDS = 1.0
@@ -31,7 +35,7 @@ class Listening:
 
     def __init__(self) -> None:
         self._since = float("inf")  # seconds since the epoch, as all times here
-        self._heard: dict[str, float] = {}
+        self._heard: dict[tuple[str, str], float] = {}  # (channel, organization)
         self._task: asyncio.Task | None = None
 
     def start(self) -> None:
@@ -44,16 +48,25 @@ class Listening:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task, self._since = None, float("inf")
 
-    def is_current(self, organization_id: str, *, read_at: float) -> bool:
-        """True if what was read at this time is what stands there now, but for what was committed a moment ago."""
-        return read_at > max(self._since, self._heard.get(organization_id, 0.0)) + SKEW_SECONDS
+    @property
+    def hears(self) -> bool:
+        """Whether PostgreSQL tells of changes now."""
+        return self._since != float("inf")
+
+    def is_current(self, organization_id: str, *, read_at: float, channel: str = CHANNEL, skew: float | None = None) -> bool:
+        """True if what was read at this time is what stands there now, but for what was committed a moment ago.
+
+        `skew` is 0 for who read it in this very process, by the same clock.
+        """
+        changed = max(self._since, self._heard.get((channel, organization_id), 0.0))
+        return read_at > changed + (SKEW_SECONDS if skew is None else skew)
 
     async def _listen_forever(self) -> None:
         while True:
             try:
                 await self._listen()
             except (psycopg.Error, OSError) as error:
-                log.warning("PostgreSQL does not tell of changed people now, so they are read each time: %s", error)
+                log.warning("PostgreSQL does not tell of changes now, so it is read each time: %s", error)
             self._since = float("inf")
             await asyncio.sleep(AGAIN_SECONDS)
 
@@ -61,17 +74,19 @@ class Listening:
         async with await psycopg.AsyncConnection.connect(**_address(), autocommit=True) as connection:
             if settings.DATABASE_ROLE:
                 await connection.execute(psycopg.sql.SQL("SET ROLE {}").format(psycopg.sql.Identifier(settings.DATABASE_ROLE)))
-            await connection.execute(f"LISTEN {CHANNEL}")
+            for channel in CHANNELS:
+                await connection.execute(f"LISTEN {channel}")
             self._since = time.time()
             while True:
                 async for told in connection.notifies(timeout=LOOK_SECONDS):
-                    self._heard[told.payload] = time.time()
-                await asyncio.wait_for(connection.execute("SELECT 1"), AGAIN_SECONDS)
+                    self._heard[told.channel, told.payload] = time.time()
+                async with asyncio.timeout(AGAIN_SECONDS):
+                    await connection.execute("SELECT 1")
                 self._forget()
 
     def _forget(self) -> None:
         before = time.time() - FORGET_SECONDS
-        self._heard = {organization: heard_at for organization, heard_at in self._heard.items() if heard_at > before}
+        self._heard = {key: heard_at for key, heard_at in self._heard.items() if heard_at > before}
 
 
 def _address() -> dict[str, Any]:
@@ -89,3 +104,17 @@ def listening() -> Listening:
     if found is None:
         found = _listenings[running] = Listening()
     return found
+
+
+def of_process() -> Listening:
+    """That of the process's own event loop (`config.loop`), for code on any thread or loop; listening begins when it is first asked for."""
+    global _of_process
+    running = loop.background()
+    if _of_process is None or _of_process[0] is not running:
+        found = _listenings.setdefault(running, Listening())
+        running.call_soon_threadsafe(found.start)
+        _of_process = running, found
+    return _of_process[1]
+
+
+_of_process: tuple[asyncio.AbstractEventLoop, Listening] | None = None

@@ -90,3 +90,12 @@ class AccessKind(TextChoices):
     READ = "read", "Read"
     EXPORT = "export", "Exported"
     SEARCH = "search", "Found by search"
+
+
+class PeopleChange(TextChoices):
+    """What somebody did to the people and places of an organization."""
+
+    EMPLOYEE_ADDED = "EMPLOYEE_ADDED", "Added an employee"
+    EMPLOYEE_UPDATED = "EMPLOYEE_UPDATED", "Changed an employee"
+    DEPARTMENT_SETUP = "DEPARTMENT_SETUP", "Set up a department"
+    USER_MANAGED = "USER_MANAGED", "Managed a person's access"

@@ -20,6 +20,7 @@ from django.db.models.functions import Coalesce, Lower, Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from config import periods
 from tenants.changes import CHANNEL
 from tenants.choices import (
     AccessKind,
@@ -63,13 +64,14 @@ def tracked(*, exclude: tuple[str, ...] = ()):
     return decorate
 
 
-def announced() -> pgtrigger.Trigger:
-    """Whoever keeps what they read of an organization's people hears that it changed (`tenants.changes`), however it was written."""
+def announced(channel: str = CHANNEL) -> pgtrigger.Trigger:
+    """Whoever keeps what they read of an organization's people, or of what else a channel is about, hears that it changed
+    (`tenants.changes`), however it was written."""
     return pgtrigger.Trigger(
         name="announce",
         when=pgtrigger.After,
         operation=pgtrigger.Update | pgtrigger.Delete,
-        func=f"PERFORM pg_notify('{CHANNEL}', OLD.organization_id::text); RETURN NULL;",
+        func=f"PERFORM pg_notify('{channel}', OLD.organization_id::text); RETURN NULL;",
     )
 
 
@@ -155,6 +157,35 @@ class Subscription(TenantModel, Timestamped):
 
     def __str__(self) -> str:
         return f"{self.get_plan_display()} ({self.get_status_display().lower()})"
+
+
+@tracked()
+class RetentionPeriod(TenantModel, Timestamped):
+    """How long an organization has something kept, where that is shorter than what everybody has (`config.periods`)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kept = models.CharField("what", max_length=50, help_text="A name in the table of periods.")
+    days = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+
+    class Meta(TenantModel.Meta):
+        db_table = "retention_periods"
+        ordering = ["organization", "kept"]
+        constraints = [
+            *TenantModel.Meta.constraints,
+            # One period for each thing.
+            models.UniqueConstraint(fields=["organization", "kept"], name="uq_retention_periods_organization_kept"),
+            models.CheckConstraint(condition=Q(days__gte=1), name="ck_retention_periods_days"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kept}: {self.days} days"
+
+    def clean(self) -> None:
+        known = periods.BY_NAME.get(self.kept)
+        if known is None:
+            raise ValidationError({"kept": f"Nothing is kept by this name. Choose one of {', '.join(periods.BY_NAME)}."})
+        if self.days is not None and self.days > known.days:
+            raise ValidationError({"days": f"Everybody has it kept for {known.days} days. That can be shortened, not lengthened."})
 
 
 @tracked()

@@ -11,9 +11,10 @@ from import_export.formats import base_formats
 from import_export.results import RowResult
 
 from tenants import scoping
-from tenants.choices import EmploymentStatus, Role, ZodiacSign
+from tenants.choices import EmploymentStatus, PeopleChange, Role, ZodiacSign
 from tenants.models import Branch, Department, Employee, Membership
 from tenants.services import accounts, organizations
+from tenants.signals import announce_people_changed
 
 ROWS_LIMIT = 20_000
 COLUMNS = (
@@ -309,6 +310,8 @@ class PeopleResource(resources.ModelResource):
                 accounts.add_member(self.organization, user=user, role=Role(role), branch=instance.branch, department=instance.department)
                 instance.user = user
             instance.save()
+            what = PeopleChange.EMPLOYEE_ADDED if is_create else PeopleChange.EMPLOYEE_UPDATED
+            announce_people_changed(what, organization_id=instance.organization_id, target_id=instance.pk)
 
     def after_import_row(self, row: Any, row_result: RowResult, **kwargs: Any) -> None:
         if self.on_row is not None:

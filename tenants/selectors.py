@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 
-from tenants import access, roles
-from tenants.models import Membership, User
+from config import periods
+from tenants import access, roles, scoping
+from tenants.models import Membership, RetentionPeriod, User
 
 NEXT, PREVIOUS = "next", "previous"
 READ = "people:employee:read"
@@ -27,6 +28,20 @@ class Page:
     results: list[dict[str, Any]]
     next: Cursor | None
     previous: Cursor | None
+
+
+def days_shortened(organization_id: Any) -> dict[str, int]:
+    """For how many days this organization has things kept, by their names in `config.periods`, where it shortened them. A query."""
+    with scoping.tenant(organization_id):
+        rows = RetentionPeriod.objects.for_tenant(organization_id).values_list("kept", "days")
+        return {name: min(days, periods.BY_NAME[name].days) for name, days in rows if name in periods.BY_NAME}
+
+
+def days_shortest() -> dict[str, int]:
+    """For how many days those have things kept who have them kept for the shortest time, where anybody shortened them. A query."""
+    with scoping.across_tenants("what is whole for everybody"):
+        rows = RetentionPeriod.across_tenants.values_list("kept").annotate(days=Min("days"))
+        return dict(rows.order_by("kept"))
 
 
 def me(user: User, membership: Membership | None, *, all_memberships: Sequence[Membership]) -> dict[str, Any]:
@@ -65,7 +80,7 @@ def employees(
         rows = rows.filter(department_id=department)
     if status is not None:
         rows = rows.filter(status=status)
-    return _page(rows, keys=("last_name", "first_name", "id"), columns=EMPLOYEE_COLUMNS, show=employee, cursor=cursor, limit=limit)
+    return paged(rows, keys=("last_name", "first_name", "id"), columns=EMPLOYEE_COLUMNS, show=employee, cursor=cursor, limit=limit)
 
 
 def one_employee(membership: Membership, employee_id: Any) -> dict[str, Any]:
@@ -86,7 +101,7 @@ def employees_named(membership: Membership, name: str) -> list[UUID]:
 def branches(membership: Membership, *, q: str = "", cursor: Cursor | None = None, limit: int) -> Page:
     roles.require(membership, READ)
     rows = _matching(access.branches_for(membership), q, fields=("name", "location"))
-    return _page(rows, keys=("name", "id"), columns=("id", "name", "location"), show=dict, cursor=cursor, limit=limit)
+    return paged(rows, keys=("name", "id"), columns=("id", "name", "location"), show=dict, cursor=cursor, limit=limit)
 
 
 def one_branch(membership: Membership, branch_id: Any) -> dict[str, Any]:
@@ -102,7 +117,7 @@ def departments(membership: Membership, *, q: str = "", branch: str | None = Non
     rows = _matching(access.departments_for(membership), q, fields=("name",))
     if branch is not None:
         rows = rows.filter(branch_id=branch)
-    return _page(rows, keys=("name", "id"), columns=DEPARTMENT_COLUMNS, show=department, cursor=cursor, limit=limit)
+    return paged(rows, keys=("name", "id"), columns=DEPARTMENT_COLUMNS, show=department, cursor=cursor, limit=limit)
 
 
 def one_department(membership: Membership, department_id: Any) -> dict[str, Any]:
@@ -220,7 +235,7 @@ def _matching(rows: QuerySet, q: str, *, fields: Sequence[str]) -> QuerySet:
     return rows
 
 
-def _page(
+def paged(
     rows: QuerySet,
     *,
     keys: Sequence[str],

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pymongo
+from bson.codec_options import CodecOptions, DatetimeConversion
 from django.conf import settings
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -23,7 +24,7 @@ from tests.mongo_commands import watcher
 ROOT = Path(__file__).resolve().parents[1]
 OURS = f"{ROOT}/"
 THEIRS = tuple(f"{ROOT}/{folder}/" for folder in (".venv", "node_modules", ".cache"))  # libraries
-NOT_THE_APP = tuple(f"{ROOT}/{folder}/" for folder in ("tests", "benchmarks", "chat/mongo_migrations"))
+NOT_THE_APP = tuple(f"{ROOT}/{folder}/" for folder in ("tests", "benchmarks", "chat/mongo_migrations", "analytics/mongo_migrations"))
 
 # Where a command has its filters, and what else decides about its plan.
 PARTS = {"update": ("updates", "q"), "delete": ("deletes", "q")}
@@ -32,6 +33,9 @@ DECIDES = ("sort", "hint", "collation")
 EXPLAINED = ("limit", "skip", "projection", "remove", "update", "fields", "upsert", "key", "cursor", *DECIDES)
 
 Shape = tuple[str, str, str]
+
+
+ANY_YEAR = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)  # a plan names the ends of time
 
 
 class Plans:
@@ -61,7 +65,7 @@ class Plans:
         found, waiting, self.waiting = [], self.waiting, {}
         for shape, (database, command) in waiting.items():
             try:
-                plan = client()[database].command({"explain": command, "verbosity": "queryPlanner"})
+                plan = client()[database].command({"explain": command, "verbosity": "queryPlanner"}, codec_options=ANY_YEAR)
             except OperationFailure as error:
                 found.append(f"{spelled(shape)} cannot be explained: {error}.")
                 continue

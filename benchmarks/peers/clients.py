@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -144,7 +144,7 @@ class Http(asyncio.Protocol):
         self._rest = b""
 
     @classmethod
-    async def open(cls, address: tuple[str, int]) -> "Http":
+    async def open(cls, address: tuple[str, int]) -> Self:
         _, connection = await asyncio.get_running_loop().create_connection(lambda: cls(address), *address)
         return connection
 
@@ -183,13 +183,21 @@ class Http(asyncio.Protocol):
             self.transport.abort()
 
 
-class LiteLlmReader(Http):
-    """A program that reads from LiteLLM's proxy."""
+class OpenAiReader(Http):
+    """A program that reads from a gateway as OpenAI's clients do."""
 
-    def begin(self, text: str) -> None:
+    path, model, token = "/v1/chat/completions", "mock", "sk-bench"
+
+    @classmethod
+    async def enter(cls, address: tuple[str, int], *, model: str, token: str, path: str = path) -> "OpenAiReader":
+        reader = await cls.open(address)
+        reader.model, reader.token, reader.path = model, token, path
+        return reader
+
+    def begin(self, text: str, *, stream: bool = True) -> None:
         self.ended = asyncio.get_running_loop().create_future()
-        asked = {"model": "mock", "stream": True, "messages": [{"role": "user", "content": text}]}
-        self.post("/v1/chat/completions", asked, token="sk-bench")
+        asked = {"model": self.model, "stream": stream, "messages": [{"role": "user", "content": text}]}
+        self.post(self.path, asked, token=self.token)
 
     def fault(self) -> str:
         return ""

@@ -15,7 +15,7 @@ from benchmarks.findings import Findings, System, Tell
 from benchmarks.load import Flow, Flowed
 from benchmarks.meters import percentile
 from benchmarks.peers import setup
-from benchmarks.peers.clients import ChainlitSocket, LiteLlmReader, OpenWebUiSocket
+from benchmarks.peers.clients import ChainlitSocket, OpenAiReader, OpenWebUiSocket
 from benchmarks.scenarios import sessions
 from benchmarks.scenarios.first_token import PAUSE, SHORT, TURNS, WARM, figures
 from benchmarks.world import NotReady, World
@@ -79,8 +79,8 @@ async def _enter_chainlit(address: tuple[str, int], count: int) -> list[Chainlit
     return list(await asyncio.gather(*(ChainlitSocket.enter(address) for _ in range(count))))
 
 
-async def _enter_litellm(address: tuple[str, int], count: int) -> list[LiteLlmReader]:
-    return list(await asyncio.gather(*(LiteLlmReader.open(address) for _ in range(count))))
+async def _enter_litellm(address: tuple[str, int], count: int) -> list[OpenAiReader]:
+    return list(await asyncio.gather(*(OpenAiReader.open(address) for _ in range(count))))
 
 
 _tokens: dict[tuple[str, int], list[str]] = {}
@@ -110,6 +110,15 @@ PEERS = (
     Peer(references.CHAINLIT, "chainlit", _chainlit, lambda world: {"CHAINLIT_APP_ROOT": str(world.folder)}, "/", _enter_chainlit),
     Peer(references.LITELLM, "litellm", _litellm, lambda world: {"LITELLM_MASTER_KEY": "sk-bench"}, "/health/liveliness", _enter_litellm),
 )
+
+
+async def started_litellm(world: World) -> tuple[str, int]:
+    """LiteLLM's proxy, started beside the world and ready; `world.end("litellm")` ends it."""
+    (peer,) = (peer for peer in PEERS if peer.name == "litellm")
+    _write_litellm_configuration(world)
+    address = _start(world, peer)
+    await _until_ready(world, peer, address)
+    return address
 
 
 async def run(world: World, *, seconds: float, tell: Tell) -> Findings:

@@ -25,6 +25,18 @@ class Package:
     def environment(self) -> Path:
         return FOLDER / self.folder
 
+    @property
+    def stamp(self) -> Path:
+        return self.environment / "installed"
+
+    @property
+    def wanted(self) -> str:
+        return "\n".join(self.requirements)
+
+    @property
+    def is_installed(self) -> bool:
+        return self.stamp.exists() and self.stamp.read_text() == self.wanted
+
     def program(self, name: str) -> str:
         return str(self.environment / "bin" / name)
 
@@ -32,19 +44,17 @@ class Package:
 OPEN_WEBUI = Package("open-webui", ("open-webui==0.12.4",), without=("torch",))
 CHAINLIT = Package("chainlit", ("chainlit==2.12.0", "openai"))
 LITELLM = Package("litellm", ("litellm[proxy]==1.106.2",))
-PACKAGES = (OPEN_WEBUI, CHAINLIT, LITELLM)
+DUCKDB = Package("duckdb", ("duckdb==2.0.0",))
+PACKAGES = (OPEN_WEBUI, CHAINLIT, LITELLM, DUCKDB)
 
 
 def install_all(*, tell: Tell) -> None:
     """Raises `NotReady` where an installation fails."""
     for package in PACKAGES:
-        stamp = package.environment / "installed"
-        wanted = "\n".join(package.requirements)
-        if stamp.exists() and stamp.read_text() == wanted:
-            continue
-        tell(f"Installing {package.requirements[0]} (some minutes)")
-        _install(package)
-        stamp.write_text(wanted)
+        if not package.is_installed:
+            tell(f"Installing {package.requirements[0]} (some minutes)")
+            _install(package)
+            package.stamp.write_text(package.wanted)
 
 
 def _install(package: Package) -> None:

@@ -63,7 +63,7 @@ class Call:
             path=conversation.path(answer.strand),
             unheard_of=unheard_of,
             remembers=conversation.remembers,
-            asked="" if question is None or question.attachments else asked(question),
+            asked="" if question is None or question.attachments or question.reply_to else asked(question),
         )
 
 

@@ -175,7 +175,8 @@ class Hub:
         self._listeners.setdefault(conversation_id, set()).add(listener)
         self._heard[-1].add(conversation_id)
         try:
-            await asyncio.wait_for(asyncio.shield(self._subscribe(conversation_id)), timeout=1.0)
+            async with asyncio.timeout(1.0):
+                await asyncio.shield(self._subscribe(conversation_id))
         except TimeoutError:
             pass  # heard of every second all the same
         return listener

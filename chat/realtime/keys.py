@@ -127,6 +127,11 @@ def of_conversation(conversation_id: str) -> tuple[str, ...]:
     )
 
 
+def watch_channel(organization_id: str, what: str) -> str:
+    """Publish/subscribe channel: a frame for every tab of an organization that watches this."""
+    return f"chat:watch:{organization_id}:{what}"
+
+
 def news_channel(organization_id: str) -> str:
     """Publish/subscribe channel: JSON `[[conversation id, user id or null], …]` whose unread messages changed, for that person or all."""
     return f"chat:news:{organization_id}"

@@ -1,6 +1,7 @@
 """How many messages a person may send (D6): per minute by role, twenty times that per hour, a hundred times per day.
 
-One script takes all windows of a message or none of them.
+What the organization, and the conversation, may do in a minute (`integrations.limits`) is taken with them: one script takes all windows
+of a message or none of them.
 """
 
 from collections.abc import Mapping
@@ -11,30 +12,14 @@ from django.conf import settings
 from chat.realtime import keys
 from chat.services import errors
 from config import redis
+from integrations import limits as shared_limits
+from integrations.limits import THREAD, Window
 from tenants.choices import Role
+from tenants.models import Membership
 
 PER_MINUTE = {Role.OWNER: 100, Role.LEADER: 75, Role.MANAGER: 50, Role.AGENT: 50, Role.GUEST: 20}
+ENDPOINT = "messages"
 TIMES = {"minute": 1, "hour": 20, "day": 100}
-
-# KEYS: one counter a window. ARGV: limit and seconds, window by window. Returns {index of the full window, seconds to wait}, or
-# {0, used, seconds to its end, …} of each window.
-_TAKE = """
-for i, key in ipairs(KEYS) do
-  local used = tonumber(redis.call('GET', key) or '0')
-  if used >= tonumber(ARGV[2 * i - 1]) then
-    local wait = redis.call('TTL', key)
-    return {i, wait > 0 and wait or 1}
-  end
-end
-local found = {0}
-for i, key in ipairs(KEYS) do
-  local used = redis.call('INCR', key)
-  if used == 1 then redis.call('EXPIRE', key, ARGV[2 * i]) end
-  found[2 * i] = used
-  found[2 * i + 1] = redis.call('TTL', key)
-end
-return found
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +40,32 @@ def limits_of(role: str) -> dict[str, int]:
     return {window: PER_MINUTE[Role(role)] * times for window, times in TIMES.items()}
 
 
-async def take(*, user_id: str, role: str) -> Left | None:
-    """Takes one message from every window and says what is left, or raises `LimitReached`. Where Redis is away nobody is held up, and
-    nothing is known."""
+async def take(*, user_id: str, role: str, organization_id: str = "", conversation_id: str = "") -> Left | None:
+    """Takes one message from every window and says what is left of the person's, or raises `LimitReached`. Where Redis is away nobody is
+    held up, and nothing is known."""
     if not settings.ROLE_LIMITS:
         return None
-    client = redis.async_client()
     limits = limits_of(role)
-    arguments = [number for window in limits for number in (limits[window], keys.LIMIT_WINDOWS[window])]
-    try:
-        full, *found = await client.register_script(_TAKE)(keys=[keys.limit(user_id, window) for window in limits], args=arguments)
-    except redis.AWAY:
-        return None
-    if full:
-        window = list(limits)[full - 1]
-        raise errors.LimitReached(limit=limits[window], window=window, retry_after=found[0])
-    return _tightest(limits, dict(zip(limits, zip(found[::2], found[1::2], strict=True), strict=True)))
+    own = [Window(window, keys.limit(user_id, window), limits[window], keys.LIMIT_WINDOWS[window]) for window in limits]
+    shared = shared_limits.windows(organization_id, ENDPOINT, thread_id=conversation_id) if organization_id else ()
+    found = await shared_limits.take_all([*own, *shared])
+    if found and found[0].wait:
+        full = found[0]
+        if full.window in shared:
+            raise errors.LimitReachedTogether(thread=full.window.name == THREAD, limit=full.window.limit, retry_after=full.seconds)
+        raise errors.LimitReached(limit=full.window.limit, window=full.window.name, retry_after=full.seconds)
+    used = {one.window.name: (one.window.limit - one.left, one.seconds) for one in found[: len(own)]}
+    return _tightest(limits, used) if used else None
+
+
+async def take_for(membership: Membership, *, conversation_id: str) -> Left | None:
+    """`take`, for a message of a member's in a conversation."""
+    return await take(
+        user_id=str(membership.user_id),
+        role=membership.role,
+        organization_id=str(membership.organization_id),
+        conversation_id=conversation_id,
+    )
 
 
 async def left(*, user_id: str, role: str) -> Left | None:

@@ -15,7 +15,7 @@ import itertools
 import logging
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,16 +30,18 @@ from pymongo import ReturnDocument, UpdateOne
 from chat import asides, events, prompts
 from chat.choices import MessageStatus
 from chat.documents import Message
+from chat.parts import Part, PartType
 from chat.realtime import calls, keys, progress, stream
 from chat.realtime.calls import Call
 from chat.records import MessageRecord
-from chat.services import analyses, contexts, earlier, memories, queues, titles, totals
+from chat.services import analyses, contexts, earlier, memories, platforms, queues, titles, totals
 from chat.services.contexts import AnswerContext
 from chat.services.earlier import Earlier
 from config import loop, mongo, redis
 from config.failpoints import failpoint
 from integrations.providers.base import Attempt, Code, Finished, ProviderError
 from integrations.services import completions, ledger
+from integrations.services.http_tools import ToolRun
 from tenants import changes
 from tenants.scoping import ACROSS_COMMENT
 
@@ -79,6 +81,7 @@ class Writing:
         "pieces",
         "record",
         "reused",
+        "runs",
         "sending",
         "sent",
         "started",
@@ -92,6 +95,7 @@ class Writing:
         self.record = record
         self.token = token
         self.reused: Earlier | None = None  # the earlier answer that is given again
+        self.runs: list[ToolRun] = []  # tools that the model had called
         self.pieces: list[str] = []
         self.length = 0  # code points received
         self.fresh: list[str] = []  # pieces that are not out yet
@@ -416,7 +420,7 @@ async def produce(call: Call) -> None:
             before.cancel()
             call = replace(call, rights=None)
             context, before = asyncio.create_task(contexts.for_answer(call)), asyncio.create_task(earlier.find(call))
-    writing.task = asyncio.create_task(_write(box, writing, context, before))
+    writing.task = asyncio.create_task(_write(box, writing, call, context, before))
     box.enter(writing)
     try:
         await _finish(box, writing, await _ended(writing, context))
@@ -431,7 +435,8 @@ async def produce(call: Call) -> None:
         else:
             await earlier.keep(call, context.result(), writing.last, writing.task.result())
         await titles.give(call, context.result(), writing.last)
-        if writing.reused is None or not await analyses.repeat(writing.last, of=writing.reused.message_id):
+        is_repeated = writing.reused is not None and await analyses.repeat(writing.last, of=writing.reused.message_id)
+        if not is_repeated and not writing.runs:  # figures of a platform are no findings on people
             await analyses.give(call, context.result(), writing.last)
         await memories.keep(call, context.result(), writing.last)
 
@@ -490,7 +495,9 @@ async def _claim(call: Call) -> Writing | None:
     return writing
 
 
-async def _write(box: Outbox, writing: Writing, context: "asyncio.Task[AnswerContext]", before: "asyncio.Task[Earlier | None]") -> Finished:
+async def _write(
+    box: Outbox, writing: Writing, call: Call, context: "asyncio.Task[AnswerContext]", before: "asyncio.Task[Earlier | None]"
+) -> Finished:
     """Reads the provider's text into the buffer, or an earlier answer to the very same prompt."""
     if writing.record.stop_requested_at is not None:
         context.cancel()
@@ -503,7 +510,10 @@ async def _write(box: Outbox, writing: Writing, context: "asyncio.Task[AnswerCon
         box.hurry(writing)
         return same.as_finished()
     finished: Finished | None = None
-    async for piece in completions.stream(request):
+    source: AsyncIterable[str | Finished] = completions.stream(request)
+    if request.tools:
+        source = platforms.stream(request, await contexts.asker(call), writing.runs)
+    async for piece in source:
         if isinstance(piece, Finished):
             finished = piece
             continue
@@ -572,8 +582,16 @@ def _success(writing: Writing, finished: Finished, context: AnswerContext) -> di
         M.calls: [ledger.as_document(attempt) for attempt in finished.attempts],
         M.ai_response_metadata: {name: value for name, value in metadata.items() if value is not None},
         M.referenced_employees: analyses.references(writing.text, context),
-        M.parts: asides.beside(context, unseen=finished.unseen),
+        M.parts: _beside(writing, finished, context),
+        M.tools_call_data: platforms.as_stored(writing.runs),
     }
+
+
+def _beside(writing: Writing, finished: Finished, context: AnswerContext) -> list[Part]:
+    """Figures first, then what Parley says itself; a button that both have stands once."""
+    shown, ours = platforms.beside(writing.runs), asides.beside(context, unseen=finished.unseen)
+    buttons = [part for part in shown if part["type"] == PartType.BUTTON]
+    return [*(part for part in shown if part not in buttons), *ours, *(part for part in buttons if part not in ours)]
 
 
 async def _finish(box: Outbox, writing: Writing, outcome: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ CM, EC = mongo.names(ConversationMemory), mongo.names(EmployeeContext)
 HISTORY_MESSAGES = 40
 _SAID = (
     *(M.message_id, M.organization_id, M.conversation_id, M.seq, M.strand),
-    *(M.role, M.content, M.attachments, M.status, M.created_at, M.deleted_at),
+    *(M.role, M.content, M.reply_to, M.attachments, M.status, M.created_at, M.deleted_at),
 )
 AGAIN_SECONDS = (0.5, 1.0)  # between tries to read in PostgreSQL
 
@@ -222,6 +222,16 @@ def subjects_for(membership: Membership, employee_ids: tuple[str, ...]) -> tuple
     employees = access.employees_for(membership).filter(pk__in=employee_ids).order_by().values(*FIELDS)
     found = {str(row["pk"]): _subject(row) for row in employees}
     return tuple(found[pk] for pk in employee_ids if pk in found)
+
+
+async def asker(call: Call) -> Membership:
+    """Who asked, with the rights that their answer is written with. Raises `ProviderError` where they have lost them."""
+
+    def read() -> Membership:
+        with scoping.tenant(call.organization_id):
+            return _asker(call)
+
+    return read() if call.rights is not None else await loop.in_thread(read)
 
 
 def _asker(call: Call) -> Membership:

@@ -92,7 +92,7 @@ async def note_hit(earlier: Earlier) -> None:
 async def keep(call: Call, context: AnswerContext, answer: MessageRecord, finished: Finished) -> None:
     """Keeps an answer that was complete at the first call, of the model that is asked first."""
     files = any(message.attachments for message in (*context.history, context.question))
-    if not settings.AI_ANSWER_CACHE or files or finished.finish_reason != "stop" or len(finished.attempts) > 1:
+    if not settings.AI_ANSWER_CACHE or files or context.question.reply_to or finished.finish_reason != "stop" or len(finished.attempts) > 1:
         return
     rights = calls.rights_of(answer)
     document = {

@@ -22,7 +22,7 @@ from pymongo import ReturnDocument
 from chat.choices import ConversationStatus
 from chat.documents import Attachment, ChatSession, Conversation, Message, MessageRevision, ReadMark, Share
 from chat.realtime import keys
-from chat.services import attachments, retention
+from chat.services import attachments, cold, retention
 from chat.services.retention import Overdue
 from config import mongo, redis
 from config.failpoints import failpoint
@@ -80,6 +80,7 @@ def erase(user_id: str, *, now: datetime, step: Callable[[], object] = lambda: N
     for organization_id in organizations_of(user_id):
         whole &= _remove_private(organization_id, user_id, now=now, step=step)
         failpoint("erasing.private_gone")
+        cold.bring_back_of(organization_id, user_id, now=now)
         _anonymise_messages(organization_id, user_id)
         failpoint("erasing.messages_anonymised")
         _anonymise_conversations(organization_id, user_id)
@@ -161,8 +162,16 @@ def _anonymise_messages(organization_id: str, user_id: str) -> None:
         )
         anonymous = {"$set": {A.user_id: NOBODY}, "$unset": {A.client_id: ""}}
         mongo.collection(Attachment).update_many({**of, A.attachment_id: {"$in": files}}, anonymous)
+        replies = {
+            **of,
+            M.conversation_id: {"$in": where},
+            f"{M.reply_to}.messageId": these[M.message_id],
+            f"{M.reply_to}.userName": {"$gt": ""},
+        }
+        messages.update_many(replies, {"$set": {f"{M.reply_to}.userName": FORMER_MEMBER}})
         messages.update_many({**these, M.user_name: {"$gt": ""}}, {"$set": {M.user_name: FORMER_MEMBER}})
-        messages.update_many(these, {"$set": {M.user_id: NOBODY, M.branch_id: None, M.department_id: None}, "$unset": {M.client_id: ""}})
+        nobody = {"$set": {M.user_id: NOBODY, M.branch_id: None, M.department_id: None}, "$unset": {M.client_id: "", M.api_key_id: ""}}
+        messages.update_many(these, nobody)
         _forget_conversations(where)
 
 

@@ -23,9 +23,23 @@ class LimitReached(ChatError):
         self.retry_after = retry_after
 
 
+class LimitReachedTogether(LimitReached):
+    """The organization, or a conversation of it, takes no more for now."""
+
+    def __init__(self, *, thread: bool, limit: int, retry_after: int) -> None:
+        whose = "This conversation" if thread else "Your organization"
+        ChatError.__init__(self, f"{whose} takes {limit} messages a minute, and has had them. You can go on in {retry_after} seconds.")
+        self.retry_after = retry_after
+
+
 class ConversationClosed(ChatError):
     code, http_status = "conversation_closed", 409
     sentence = "This conversation is archived. Restore it to go on."
+
+
+class ThreadOfPrograms(ChatError):
+    code, http_status = "thread_of_programs", 409
+    sentence = "Programs talk in this conversation. Ask its bridge instead."
 
 
 class ClientIdReused(ChatError):
@@ -204,6 +218,16 @@ class StorageFull(ChatError):
 class UnknownFile(ChatError):
     code, field = "unknown_file", "attachment_ids"
     sentence = "One of the files is not there any more. Attach it again."
+
+
+class UnknownReply(ChatError):
+    code, field = "unknown_message", "reply_to"
+    sentence = "The message that you reply to is not in this conversation. Choose one of its messages."
+
+
+class NothingToReplyTo(ChatError):
+    code, http_status, field = "nothing_to_reply_to", 409, "reply_to"
+    sentence = "That message says nothing yet. Reply when its answer is complete."
 
 
 class FileSent(ChatError):

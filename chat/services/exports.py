@@ -8,11 +8,12 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
+import bson
 from django.utils import timezone
 
 from chat import strands, transcripts
@@ -112,14 +113,15 @@ def _batches(conversation: ConversationRecord, path: strands.Path) -> Iterator[t
     wanted: dict[str, Any] = {M.organization_id: conversation.organization_id, M.conversation_id: conversation.id, M.deleted_at: None}
     messages = mongo.collection(Message)
     # Times that say their zone take as long to read as everything else of a message.
-    plain = messages.with_options(codec_options=messages.codec_options.with_options(tz_aware=False))
+    plain = messages.codec_options.with_options(tz_aware=False)
     if path:
         wanted["$or"] = strands.clauses(path, most=strands.MOST)
     hint = strands.INDEX if path else None
-    cursor = plain.find(wanted, transcripts.PROJECTION, sort=[(M.seq, 1)], batch_size=AT_ONCE, hint=hint)
-    with cursor:
-        while batch := list(islice(cursor, AT_ONCE)):
-            yield [transcripts.shaped(raw) for raw in batch]
+    # One message at a time becomes objects: thousands at once have Python's collector look through all that a process holds.
+    with messages.find_raw_batches(wanted, transcripts.PROJECTION, sort=[(M.seq, 1)], batch_size=AT_ONCE, hint=hint) as cursor:
+        for batch in cursor:
+            if batch:
+                yield map(transcripts.shaped, bson.decode_iter(batch, plain))
 
 
 def _subject_names(membership: Membership, conversation: ConversationRecord) -> list[str]:

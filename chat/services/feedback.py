@@ -11,6 +11,7 @@ from chat.documents import Feedback, Message
 from chat.realtime import stream
 from chat.records import MessageRecord
 from chat.services import errors, totals
+from chat.signals import answer_rated
 from config import loop, mongo
 from config.failpoints import failpoint
 from tenants import roles
@@ -48,6 +49,7 @@ async def agive(membership: Membership, answer: MessageRecord, **said: Any) -> M
         raise errors.NothingToRate
     failpoint("feedback.recorded")
     rated = MessageRecord.read(raw)
+    answer_rated.send_robust(sender=None, answer=rated)
     await _announce(rated)
     return rated
 

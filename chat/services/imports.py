@@ -13,8 +13,8 @@ from pymongo.errors import DuplicateKeyError
 from chat import parts
 from chat.choices import ON_THEIR_WAY, ConsultationType, ContentType, MessageRole, MessageStatus
 from chat.documents import Conversation, Message, StructuredData
-from chat.records import ConversationRecord
-from chat.services import conversations, errors
+from chat.records import ConversationRecord, MessageRecord
+from chat.services import conversations, errors, replies
 from chat.strands import FIRST, MOST, Strand
 from config import mongo
 from config.failpoints import failpoint
@@ -109,6 +109,7 @@ def _messages(
     conversation: Mapping[str, Any], given: Sequence[Mapping[str, Any]], *, now: datetime
 ) -> tuple[list[dict[str, Any]], list[Strand]]:
     questions = dict[str, str]()  # the new id of a question by its id in the file
+    replyable = dict[str, dict[str, Any]]()  # what a reply keeps of an earlier message, by that message's id in the file
     strands = _Strands()
     known, answered, rows = set[str](), set[str](), list[dict[str, Any]]()
     for place, message in enumerate(given):
@@ -132,6 +133,10 @@ def _messages(
                 raise errors.FileWrong(f"messages.{place}.answer_to", "Another message of the file answers this question.")
             answered.add(question)
             row[M.answer_to] = question
+        if row[M.role] == MessageRole.USER.value and (replied_to := replyable.get(message.get("reply_to") or "")):
+            row[M.reply_to] = replied_to
+        if key is not None and row[M.content].strip():
+            replyable[key] = replies.of(MessageRecord.read(row)).as_stored()
         rows.append(row)
     return rows, list(strands.begun.values())
 

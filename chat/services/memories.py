@@ -32,7 +32,7 @@ from chat.records import ConversationRecord, MessageRecord
 from chat.services import structures
 from chat.services.contexts import AnswerContext, Memory, Subject
 from chat.structures import Analysis, Notes, read_notes
-from config import mongo
+from config import mongo, periods
 from config.failpoints import failpoint
 from integrations.services import ledger
 
@@ -40,7 +40,6 @@ C, M, X = mongo.names(Conversation), mongo.names(Message), mongo.names(Context)
 CM, EC, TC = mongo.names(ConversationMemory), mongo.names(EmployeeContext), mongo.names(TeamContext)
 CS, AD = mongo.names(CompatibilityScores), mongo.names(AstrologyData)
 
-KEPT = timedelta(days=90)  # from its last use
 TOUCHED = timedelta(days=1)  # a use within so long of the last one is not written down
 EVERY_TURNS = 4
 WAITING_MESSAGES = 16  # that are not in the memory, from which on there are notes of them
@@ -94,7 +93,7 @@ def _of(call: Call, scope: ScopeType, reference: str) -> dict[str, Any]:
 
 
 def _stamps(now: datetime) -> dict[str, Any]:
-    return {X.last_updated: now, X.expires_at: now + KEPT, X.updated_at: now}
+    return {X.last_updated: now, X.expires_at: now + periods.CONTEXTS.period, X.updated_at: now}
 
 
 def _new(now: datetime) -> dict[str, Any]:
@@ -152,10 +151,11 @@ def _queries(memory: Memory | None, said: Iterable[MessageRecord]) -> list[str]:
 
 async def _touch(call: Call, memory: Memory | None, *, now: datetime) -> None:
     """It was used, so it lives on; all that the conversation remembers lives as long."""
-    if memory is None or memory.expires_at is None or memory.expires_at > now + KEPT - TOUCHED:
+    if memory is None or memory.expires_at is None or memory.expires_at > now + periods.CONTEXTS.period - TOUCHED:
         return
     await mongo.async_collection(Context, journaled=False).update_many(
-        {X.organization_id: call.organization_id, X.conversation_id: call.conversation_id}, {"$set": {X.expires_at: now + KEPT}}
+        {X.organization_id: call.organization_id, X.conversation_id: call.conversation_id},
+        {"$set": {X.expires_at: now + periods.CONTEXTS.period}},
     )
 
 

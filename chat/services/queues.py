@@ -20,8 +20,8 @@ from chat import access, events, strands
 from chat.choices import ON_THEIR_WAY, ConversationStatus, MessageRole, WaitingStatus
 from chat.documents import Conversation, Message, WaitingQuestion
 from chat.realtime import keys, limits, stream
-from chat.records import ConversationRecord, MessageRecord, QueueRecord, WaitingRecord, as_time
-from chat.services import attachments, errors, turns
+from chat.records import ConversationRecord, MessageRecord, QueueRecord, RepliedToRecord, WaitingRecord, as_time
+from chat.services import attachments, errors, replies, turns
 from config import loop, mongo, redis
 from config.failpoints import failpoint
 from tenants import access as people
@@ -61,6 +61,8 @@ async def aadd(
     client_id: str,
     attachment_ids: Sequence[object] = (),
     strand: int | None = None,
+    reply_to: object | None = None,
+    api_key_id: str | None = None,
 ) -> Queued:
     """Takes a question that is asked when no answer of its strand is on its way: at once, or later. Limits are taken now. The same
     `client_id` again changes nothing.
@@ -73,17 +75,23 @@ async def aadd(
     strand = conversation.shown_to(membership.user_id) if strand is None else strand
     if not conversation.has_strand(strand):
         raise errors.UnknownStrand
-    sent: dict[str, Any] = {"text": text, "client_id": client_id, "attachment_ids": attachment_ids, "strand": strand}
+    sent: dict[str, Any] = {"text": text, "client_id": client_id, "attachment_ids": attachment_ids, "strand": strand, "reply_to": reply_to}
     if await turns.sent_before(conversation, client_id, user_id=membership.user_id) is not None:
-        again = await turns.asubmit(membership, conversation, **sent)
+        again = await turns.asubmit(membership, conversation, **sent, api_key_id=api_key_id)
         return Queued(conversation.queue, again.message, again.answer, again.left)
     left = None
     known = conversation.queue.sent_as(client_id, user_id=membership.user_id)
     if known is None:
         _check_takes_one(conversation)
-        left = await limits.take(user_id=str(membership.user_id), role=membership.role)
-        conversation, known = await _keep(membership, conversation, **sent)
-    elif known.text != text or {file.id for file in known.attachments} != {access.key(value) for value in attachment_ids}:
+        replied_to = None if reply_to is None else await replies.find(conversation, reply_to)
+        left = await limits.take_for(membership, conversation_id=conversation.id)
+        kept: dict[str, Any] = {"text": text, "client_id": client_id, "attachment_ids": attachment_ids, "strand": strand}
+        conversation, known = await _keep(membership, conversation, **kept, replied_to=replied_to, api_key_id=api_key_id)
+    elif (known.text, {file.id for file in known.attachments}, known.reply_to and known.reply_to.id) != (
+        text,
+        {access.key(value) for value in attachment_ids},
+        None if reply_to is None else access.key(reply_to),
+    ):
         raise errors.ClientIdReused
     failpoint("queue.recorded")
     conversation, asked = await ago_on(conversation.organization_id, conversation.id, strand=known.strand)
@@ -195,11 +203,21 @@ def _check_takes_one(conversation: ConversationRecord) -> None:
 
 
 async def _keep(
-    membership: Membership, conversation: ConversationRecord, *, text: str, client_id: str, attachment_ids: Sequence[object], strand: int
+    membership: Membership,
+    conversation: ConversationRecord,
+    *,
+    text: str,
+    client_id: str,
+    attachment_ids: Sequence[object],
+    strand: int,
+    replied_to: RepliedToRecord | None,
+    api_key_id: str | None,
 ) -> tuple[ConversationRecord, WaitingRecord]:
     """Keeps the question at the end of the queue, in the journal. Two of the same at once are one."""
-    question = turns.said(membership, text=text, client_id=client_id, now=timezone.now())
+    question = turns.said(membership, text=text, client_id=client_id, api_key_id=api_key_id, now=timezone.now())
     question |= {W.strand: strand, W.status: WaitingStatus.WAITING.value, W.due_at: _soon()}
+    if replied_to is not None:
+        question[W.reply_to] = replied_to.as_stored()
     if attachment_ids:
         question[W.attachments] = [file.as_stored() for file in await attachments.claim(membership, conversation, attachment_ids)]
     same = {W.client_id: client_id, W.user_id: str(membership.user_id)}

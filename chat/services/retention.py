@@ -22,11 +22,12 @@ from chat.choices import ConversationStatus
 from chat.documents import Attachment, ChatSession, Context, Conversation, Message, MessageRevision, ReadMark, Share
 from chat.realtime import keys, stream
 from chat.records import ConversationRecord
-from chat.services import attachments
-from config import loop, mongo, redis
+from chat.services import attachments, cold
+from config import loop, mongo, periods, redis
 from config.failpoints import failpoint
+from config.periods import Kept
+from tenants import selectors as people
 from tenants.models import Organization
-from tenants.scoping import ACROSS_COMMENT
 
 log = logging.getLogger(__name__)
 
@@ -36,21 +37,20 @@ T = mongo.names(ChatSession)
 BATCH = 500  # conversations that are read, and messages that are removed, at once
 ANNOUNCED = 50  # events that are published at once
 
-WHY_ACROSS = ACROSS_COMMENT + "what was deleted longer ago than its period, of every organization"
-
 
 def archive_idle(*, now: datetime) -> int:
-    """Archives what nobody has written in for ARCHIVED_AFTER_DAYS and nobody has pinned, and says so to open pages; how many that were.
-    Who writes or pins meanwhile wins. Run again after a crash, it goes on."""
+    """Archives what nobody has written in for their organization's period and nobody has pinned, and says so to open pages; how many
+    that were. Who writes or pins meanwhile wins. Run again after a crash, it goes on."""
     return sum(_archive_idle_of(str(pk), now=now) for pk in Organization.objects.order_by("pk").values_list("pk", flat=True))
 
 
 def _archive_idle_of(organization_id: str, *, now: datetime) -> int:
+    days = _days(periods.IDLE, settings.ARCHIVED_AFTER_DAYS, organization_id)
     conversations, archived = mongo.collection(Conversation), 0
     idle: dict[str, Any] = {
         C.organization_id: organization_id,
         C.status: ConversationStatus.ACTIVE.value,
-        C.last_message_at: {"$lte": now - timedelta(days=settings.ARCHIVED_AFTER_DAYS)},
+        C.last_message_at: {"$lte": now - timedelta(days=days)},
         C.is_pinned: {"$ne": True},
     }
     changes = {"$set": {C.status: ConversationStatus.ARCHIVED.value, C.archived_at: now, C.updated_at: now}}
@@ -86,19 +86,30 @@ class Weight:
     links: int
 
 
+def deleted_kept_days(organization_id: Any) -> int:
+    """For how many days a deleted conversation of this organization can be restored. Causes a query."""
+    return _days(periods.DELETED, settings.DELETED_KEPT_DAYS, organization_id)
+
+
+def _days(kept: Kept, here: int, organization_id: Any) -> int:
+    return min(here, people.days_shortened(organization_id).get(kept.name, kept.days))
+
+
 def overdue(*, now: datetime, organization_id: str | None = None) -> Iterator[Overdue]:
-    """What was deleted DELETED_KEPT_DAYS before `now` or earlier, longest ago first; of one organization, or of every one. A query for
-    each BATCH."""
+    """What was deleted `deleted_kept_days` before `now` or earlier, longest ago first; of one organization, or of one after the other.
+    A query for each BATCH."""
+    if organization_id is None:
+        for pk in Organization.objects.order_by("pk").values_list("pk", flat=True):
+            yield from overdue(now=now, organization_id=str(pk))
+        return
     wanted: dict[str, Any] = {
+        C.organization_id: organization_id,
         C.status: ConversationStatus.DELETED.value,
-        C.deleted_at: {"$lte": now - timedelta(days=settings.DELETED_KEPT_DAYS)},
+        C.deleted_at: {"$lte": now - timedelta(days=deleted_kept_days(organization_id))},
     }
-    comment = None if organization_id else WHY_ACROSS
-    if organization_id:
-        wanted[C.organization_id] = organization_id
     shown = {C.organization_id: 1, C.conversation_id: 1, C.deleted_at: 1}
     order = [(C.deleted_at, 1), (C.conversation_id, 1)]
-    while found := mongo.collection(Conversation).find(wanted, shown, sort=order, limit=BATCH, comment=comment).to_list():
+    while found := mongo.collection(Conversation).find(wanted, shown, sort=order, limit=BATCH).to_list():
         for raw in found:
             last = Overdue(raw[C.organization_id], raw[C.conversation_id], raw[C.deleted_at])
             yield last
@@ -125,6 +136,19 @@ def remove_overdue(*, now: datetime) -> int:
     return removed
 
 
+def remove_cold(*, now: datetime) -> int:
+    """Removes for good what is in files for longer than those are kept; how many conversations that were. Run again, it goes on."""
+    removed = 0
+    for one in cold.past(now=now):
+        gone = {C.status: ConversationStatus.DELETED.value, C.deleted_at: now, C.updated_at: now}
+        same = {C.organization_id: one.organization_id, C.conversation_id: one.conversation_id, f"{C.cold}.awayAt": {"$type": "date"}}
+        living = {**same, C.status: {"$ne": ConversationStatus.DELETED.value}}
+        mongo.collection(Conversation).update_one(living, {"$set": gone})
+        if found := mongo.collection(Conversation).find_one(same, {C.deleted_at: 1}):
+            removed += remove(Overdue(one.organization_id, one.conversation_id, found[C.deleted_at]), now=now)
+    return removed
+
+
 def remove(one: Overdue, *, now: datetime) -> bool:
     """Removes this conversation; false where it was restored, or removed, meanwhile. Run again after a crash, it goes on."""
     same = {**_of(one), C.status: ConversationStatus.DELETED.value, C.deleted_at: one.deleted_at}
@@ -132,6 +156,7 @@ def remove(one: Overdue, *, now: datetime) -> bool:
         return False
     failpoint("removal.marked")
     attachments.remove_all_of(one.organization_id, one.conversation_id)
+    cold.forget(one.organization_id, one.conversation_id)
     failpoint("removal.files_gone")
     _remove_messages(one)
     failpoint("removal.messages_gone")

@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import uuid_utils.compat as uuid
-from django.conf import settings
 from django.utils import timezone
 from pymongo import UpdateMany, UpdateOne
 
@@ -28,7 +27,8 @@ from chat.realtime import keys
 from chat.realtime import presence as presences
 from chat.realtime.presence import Session, presence
 from chat.services.totals import Batch
-from config import mongo, redis
+from config import mongo, periods, redis
+from tenants import origins
 from tenants.models import Membership
 from tenants.scoping import ACROSS_COMMENT
 
@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 S, A = mongo.names(ChatSession), mongo.names(ActiveConversation)
 
 GATHER_SECONDS = 0.2
-KEPT = timedelta(days=90)
 LOST_AFTER = timedelta(seconds=2.5 * presences.REFRESH_SECONDS)
 AT_ONCE = 200
 OPEN = [status.value for status in OPEN_SESSIONS]
@@ -76,9 +75,7 @@ async def leave(session: Session) -> None:
 
 def _address_of(scope: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
     """The address of whoever is at the other end: what our own proxy says, where there is one."""
-    found = (scope.get("client") or ("",))[0]
-    if settings.ALLAUTH_TRUSTED_PROXY_COUNT:
-        found = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or found
+    found = origins.address_of((scope.get("client") or ("",))[0], headers.get("x-forwarded-for", ""))
     try:
         return str(ipaddress.ip_address(found))
     except ValueError:
@@ -178,7 +175,7 @@ def _as_update(session: Session) -> UpdateOne:
         S.total_duration: _seconds(session.connected_at, session.closed_at) if session.closed_at else None,
         S.created_at: session.connected_at,
         S.updated_at: now,
-        S.expires_at: now + KEPT,
+        S.expires_at: now + periods.SESSIONS.period,
     }
     return UpdateOne({S.organization_id: session.organization_id, S.session_id: session.id}, {"$set": document}, upsert=True)
 
@@ -207,7 +204,7 @@ async def sweep(now: datetime | None = None) -> int:
             S.disconnected_at: seen_at,
             S.total_duration: _seconds(raw[S.connected_at], seen_at),
             S.updated_at: now,
-            S.expires_at: now + KEPT,
+            S.expires_at: now + periods.SESSIONS.period,
         }
         if (await mongo.async_collection(ChatSession).update_one(same, {"$set": changes})).modified_count:
             closed += 1

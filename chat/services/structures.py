@@ -5,14 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from chat import prompts
 from chat.structures import Misfit
+from integrations import structures
 from integrations.providers.base import Attempt, Code, CompletionRequest, ProviderError
 from integrations.services import completions
 
 log = logging.getLogger(__name__)
-
-TRIES = 2
 
 T = TypeVar("T")
 
@@ -23,7 +21,7 @@ async def ask(request: CompletionRequest, *, read: Callable[[str], T]) -> tuple[
     A server that refuses the request may not know schemas: the second try says it in words alone.
     """
     attempts: list[Attempt] = []
-    for _ in range(TRIES):
+    for _ in range(structures.TRIES):
         try:
             said, finished = await completions.complete(request)
         except ProviderError as error:
@@ -38,5 +36,5 @@ async def ask(request: CompletionRequest, *, read: Callable[[str], T]) -> tuple[
             return read(said), attempts
         except Misfit as problem:
             log.info("The %s for message %s does not fit: %s", request.purpose, request.message_id, problem)
-            request = prompts.once_more(request, said=said, problem=str(problem))
+            request = structures.once_more(request, said=said, problem=str(problem))
     return None, attempts

@@ -20,6 +20,7 @@ from chat.choices import ON_THEIR_WAY, MessageStatus
 from chat.documents import Conversation, Feedback, Message
 from chat.realtime import news
 from chat.records import ConversationRecord, MessageRecord
+from chat.signals import answer_ended
 from chat.strands import Strand
 from config import mongo
 
@@ -66,6 +67,7 @@ async def note_end(answer: MessageRecord, *, now: datetime) -> None:
 async def count_end(answer: MessageRecord, *, now: datetime) -> None:
     """The same, once: raises `mongo.AWAY` errors."""
     await keeper().ends.add((_counted(answer, now=now), _released(answer)))
+    answer_ended.send_robust(sender=None, answer=answer)
     news.tell(answer.organization_id, answer.conversation_id)
 
 

@@ -20,14 +20,16 @@ from django.utils import timezone
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from chat import events, strands
+from chat import access, events, strands
 from chat.choices import ON_THEIR_WAY, RETRYABLE, ContentType, ConversationStatus, Kind, MessageRole, MessageStatus
 from chat.documents import Conversation, Message
+from chat.parts import Part, PartType
 from chat.realtime import keys, limits, stream
 from chat.realtime.calls import Call
-from chat.records import AttachmentRecord, ConversationRecord, MessageRecord, WaitingRecord
-from chat.services import attachments, errors, revisions, totals
+from chat.records import AttachmentRecord, ConversationRecord, MessageRecord, RepliedToRecord, WaitingRecord
+from chat.services import attachments, errors, replies, revisions, totals
 from chat.services import strands as strands_service
+from chat.signals import question_asked
 from chat.strands import FIRST, Strand
 from config import loop, mongo, redis
 from config.failpoints import failpoint
@@ -37,7 +39,10 @@ from tenants.models import Membership
 C, M = mongo.names(Conversation), mongo.names(Message)
 
 SAID = frozenset(
-    (M.message_id, M.content, M.user_id, M.user_role, M.branch_id, M.department_id, M.user_name, M.client_id, M.attachments)
+    (
+        *(M.message_id, M.content, M.user_id, M.user_role, M.branch_id, M.department_id, M.user_name, M.client_id),
+        *(M.api_key_id, M.attachments, M.reply_to),
+    )
 )  # of a question, before it has a place
 RESTART_SECONDS = 0.25  # in less, no MongoDB ends, starts again and answers: what it acknowledged before and after, one and the same has
 
@@ -64,23 +69,27 @@ async def asubmit(
     text: str,
     client_id: str,
     attachment_ids: Sequence[object] = (),
+    parts: Sequence[Part] = (),
     strand: int | None = None,
+    reply_to: object | None = None,
+    api_key_id: str | None = None,
     now: datetime | None = None,
 ) -> Submitted:
-    """Takes a question at the end of a strand: by default, of the one that the person looked at last. The same `client_id` again, from
-    the same person, gives the same two messages and changes nothing.
+    """Takes a question at the end of a strand: by default, of the one that the person looked at last. `parts` are whole where there are
+    any, and `text` says them; a picture among them is one of the files. `reply_to`: the id of a message of this conversation. With
+    `api_key_id`, of the program that asks, its key's budgets hold the answer. The same `client_id` again, from the same person, gives the
+    same two messages and changes nothing.
 
     Raises `Forbidden`, `ConversationClosed`, `TextMissing`, `TextTooLong`, `TooManyFiles`, `UnknownFile`, `ClientIdReused`,
-    `LimitReached`, `UnknownStrand`; and MongoDB's errors (`mongo.AWAY`) while it is away: then nothing was promised, and the caller
-    sends the same again.
+    `LimitReached`, `UnknownStrand`, `UnknownReply`, `NothingToReplyTo`; and MongoDB's errors (`mongo.AWAY`) while it is away: then
+    nothing was promised, and the caller sends the same again.
     """
     if strand is None:
         strand = conversation.shown_to(membership.user_id)
     if not conversation.has_strand(strand):
         raise errors.UnknownStrand
-    return await _take(
-        membership, conversation, text=text, client_id=client_id, attachment_ids=attachment_ids, strand=strand, edited=None, now=now
-    )
+    sent: dict[str, Any] = {"text": text, "client_id": client_id, "attachment_ids": attachment_ids, "parts": parts, "reply_to": reply_to}
+    return await _take(membership, conversation, **sent, strand=strand, edited=None, api_key_id=api_key_id, now=now)
 
 
 def submit(
@@ -90,9 +99,13 @@ def submit(
     text: str,
     client_id: str,
     attachment_ids: Sequence[object] = (),
+    parts: Sequence[Part] = (),
     strand: int | None = None,
+    reply_to: object | None = None,
+    api_key_id: str | None = None,
 ) -> Submitted:
-    return loop.run(asubmit(membership, conversation, text=text, client_id=client_id, attachment_ids=attachment_ids, strand=strand))
+    sent: dict[str, Any] = {"text": text, "client_id": client_id, "attachment_ids": attachment_ids, "parts": parts, "reply_to": reply_to}
+    return loop.run(asubmit(membership, conversation, **sent, strand=strand, api_key_id=api_key_id))
 
 
 async def aedit(
@@ -102,11 +115,12 @@ async def aedit(
     *,
     text: str,
     client_id: str,
+    api_key_id: str | None = None,
     now: datetime | None = None,
 ) -> Submitted:
     """Asks a question of this conversation again, in other words: a strand begins beside it. The earlier question, and all that followed
-    it, stays; its files come with the new one. The new question is this person's own, and their strand is the one that they look at from
-    now on.
+    it, stays; its files, and what it replies to, come with the new one. The new question is this person's own, and their strand is the
+    one that they look at from now on.
 
     The same `client_id` again gives the same two messages. Raises what `asubmit` raises, and `NothingToEdit`, `TooManyStrands`.
     """
@@ -116,12 +130,29 @@ async def aedit(
         conversation = await strands_service.mend(conversation, question.strand)
     edited = strands.edited_of(conversation.strands, seq=question.seq, strand=question.strand)
     return await _take(
-        membership, conversation, text=text, client_id=client_id, files=question.attachments, strand=edited.parent, edited=edited, now=now
+        membership,
+        conversation,
+        text=text,
+        client_id=client_id,
+        files=question.attachments,
+        kept_reply=question.reply_to,
+        strand=edited.parent,
+        edited=edited,
+        api_key_id=api_key_id,
+        now=now,
     )
 
 
-def edit(membership: Membership, conversation: ConversationRecord, question: MessageRecord, *, text: str, client_id: str) -> Submitted:
-    return loop.run(aedit(membership, conversation, question, text=text, client_id=client_id))
+def edit(
+    membership: Membership,
+    conversation: ConversationRecord,
+    question: MessageRecord,
+    *,
+    text: str,
+    client_id: str,
+    api_key_id: str | None = None,
+) -> Submitted:
+    return loop.run(aedit(membership, conversation, question, text=text, client_id=client_id, api_key_id=api_key_id))
 
 
 async def _take(
@@ -132,14 +163,26 @@ async def _take(
     client_id: str,
     strand: int,
     edited: Strand | None,
+    api_key_id: str | None,
     now: datetime | None,
     attachment_ids: Sequence[object] = (),
+    parts: Sequence[Part] = (),
     files: Sequence[AttachmentRecord] = (),
+    reply_to: object | None = None,
+    kept_reply: RepliedToRecord | None = None,
 ) -> Submitted:
     """A question at the end of this strand; or the first of a new one, in place of the `edited` one, with `files` that came with that."""
     await roles.refresh()
     roles.require(membership, "chat:message:send")
+    if conversation.kind == Kind.API:
+        raise errors.ThreadOfPrograms
     text = checked(text)
+    pictures = {part["value"].get("attachment_id") for part in parts if part["type"] == PartType.IMAGE}
+    if pictures - {None} - set(map(str, attachment_ids)):
+        raise errors.UnknownFile
+    replied_to = kept_reply
+    if reply_to is not None:
+        replied_to = await _replied_to(membership, conversation, reply_to, client_id=client_id)
     now = now or timezone.now()
     left, reserved = None, False
     try:
@@ -149,7 +192,7 @@ async def _take(
             reserved = await strands_service.reserve(conversation)
             if not reserved:
                 raise errors.TooManyStrands(limit=strands.MOST)
-        left = await limits.take(user_id=str(membership.user_id), role=membership.role)
+        left = await limits.take_for(membership, conversation_id=conversation.id)
     except (errors.LimitReached, errors.ConversationClosed, errors.TooManyStrands):
         if reserved:
             await strands_service.give_back(conversation)
@@ -157,16 +200,31 @@ async def _take(
         if await sent_before(conversation, client_id, user_id=membership.user_id) is None:
             raise
     failpoint("turn.limited")
-    question = _question(conversation, said(membership, text=text, client_id=client_id, now=now), now=now)
+    question = _question(conversation, said(membership, text=text, client_id=client_id, api_key_id=api_key_id, now=now), now=now)
     if attachment_ids:
         files = await attachments.claim(membership, conversation, attachment_ids)
     if files:
         question[M.attachments] = [attached.as_stored() for attached in files]
+    if parts:
+        question[M.parts] = list(parts)
+    if replied_to is not None:
+        question[M.reply_to] = replied_to.as_stored()
     if edited is not None:
         question[M.edits] = edited.edits
     elif strand != FIRST:
         question[M.strand] = strand
     return await _put(conversation, question, edited=edited, reserved=reserved, left=left, now=now)
+
+
+async def _replied_to(membership: Membership, conversation: ConversationRecord, reply_to: object, *, client_id: str) -> RepliedToRecord:
+    """What it replies to; as it was kept where the same question was sent before and that answer is being written anew."""
+    try:
+        return await replies.find(conversation, reply_to)
+    except errors.NothingToReplyTo:
+        before = await sent_before(conversation, client_id, user_id=membership.user_id)
+        if before is None or replies.named(before.get(M.reply_to)) != access.key(reply_to):
+            raise
+        return RepliedToRecord.read(before[M.reply_to])
 
 
 async def aask(conversation: ConversationRecord, waiting: WaitingRecord, *, now: datetime) -> Submitted:
@@ -198,8 +256,10 @@ async def _put(
         if reserved:
             await strands_service.give_back(conversation)
         before = await sent_before(conversation, question[M.client_id], user_id=question[M.user_id])
-        same = (M.content, M.attachments, M.edits)
+        same = (M.content, M.attachments, M.edits, M.parts)
         if before is None or any(before.get(name) != question.get(name) for name in same):
+            raise errors.ClientIdReused
+        if replies.named(before.get(M.reply_to)) != replies.named(question.get(M.reply_to)):
             raise errors.ClientIdReused
         question = before
         answer = await _answer_of(question, now=now) if conversation.kind == Kind.ASSISTANT else None
@@ -227,6 +287,8 @@ async def _put(
     except (*mongo.AWAY, errors.StoreAway):
         await stream.forget(conversation.id)
         raise
+    if answer is not None:
+        question_asked.send_robust(sender=None, conversation=conversation, question=message)
     return Submitted(message=message, answer=None if reply is None else as_accepted(reply), created=created, left=left)
 
 
@@ -290,7 +352,9 @@ def stop(membership: Membership, answer: MessageRecord) -> MessageRecord:
     return loop.run(astop(membership, answer))
 
 
-async def aretry(membership: Membership, answer: MessageRecord, *, now: datetime | None = None) -> MessageRecord:
+async def aretry(
+    membership: Membership, answer: MessageRecord, *, api_key_id: str | None = None, now: datetime | None = None
+) -> MessageRecord:
     """Makes an answer that was interrupted, stopped or failed pending again, as the next attempt, with this person's rights.
 
     Raises `NothingToRetry` for any other; of two who press at once, the second gets it too.
@@ -298,21 +362,24 @@ async def aretry(membership: Membership, answer: MessageRecord, *, now: datetime
     await roles.refresh()
     roles.require(membership, "chat:message:send")
     now = now or timezone.now()
-    if not answer.is_answer or answer.status not in RETRYABLE:
+    if not answer.is_answer or answer.bridge_id or answer.status not in RETRYABLE:
         raise errors.NothingToRetry
-    await limits.take(user_id=str(membership.user_id), role=membership.role)
-    pending = await _next_attempt(membership, answer, now=now, where={M.status: {"$in": [status.value for status in RETRYABLE]}})
+    await limits.take_for(membership, conversation_id=answer.conversation_id)
+    where = {M.status: {"$in": [status.value for status in RETRYABLE]}}
+    pending = await _next_attempt(membership, answer, api_key_id=api_key_id, now=now, where=where)
     if pending is None:
         raise errors.NothingToRetry
     failpoint("retry.recorded")
     return await _set_off(pending)
 
 
-def retry(membership: Membership, answer: MessageRecord) -> MessageRecord:
-    return loop.run(aretry(membership, answer))
+def retry(membership: Membership, answer: MessageRecord, *, api_key_id: str | None = None) -> MessageRecord:
+    return loop.run(aretry(membership, answer, api_key_id=api_key_id))
 
 
-async def aregenerate(membership: Membership, answer: MessageRecord, *, now: datetime | None = None) -> MessageRecord:
+async def aregenerate(
+    membership: Membership, answer: MessageRecord, *, api_key_id: str | None = None, now: datetime | None = None
+) -> MessageRecord:
     """Has a finished answer written anew, as the next attempt, with this person's rights. What it said stays as a version.
 
     1. What it says is kept as a revision; kept twice, it is there once.
@@ -324,11 +391,11 @@ async def aregenerate(membership: Membership, answer: MessageRecord, *, now: dat
     await roles.refresh()
     roles.require(membership, "chat:message:send")
     now = now or timezone.now()
-    if not answer.is_answer or answer.status != MessageStatus.SENT:
+    if not answer.is_answer or answer.bridge_id or answer.status != MessageStatus.SENT:
         raise errors.NothingToRegenerate
     if not await _is_newest(answer):
         raise errors.NotTheNewest
-    await limits.take(user_id=str(membership.user_id), role=membership.role)
+    await limits.take_for(membership, conversation_id=answer.conversation_id)
     pending = None
     while pending is None:
         raw = await _finished(answer)
@@ -340,13 +407,14 @@ async def aregenerate(membership: Membership, answer: MessageRecord, *, now: dat
         await revisions.keep(raw, by=membership, now=now)
         failpoint("regenerate.kept")
         unchanged = {M.status: MessageStatus.SENT.value, M.updated_at: raw[M.updated_at]}
-        pending = await _next_attempt(membership, ended, now=now, where=unchanged, changes={M.versions: ended.versions + 1})
+        changes = {M.versions: ended.versions + 1}
+        pending = await _next_attempt(membership, ended, api_key_id=api_key_id, now=now, where=unchanged, changes=changes)
     failpoint("regenerate.recorded")
     return await _set_off(pending)
 
 
-def regenerate(membership: Membership, answer: MessageRecord) -> MessageRecord:
-    return loop.run(aregenerate(membership, answer))
+def regenerate(membership: Membership, answer: MessageRecord, *, api_key_id: str | None = None) -> MessageRecord:
+    return loop.run(aregenerate(membership, answer, api_key_id=api_key_id))
 
 
 async def _is_newest(answer: MessageRecord) -> bool:
@@ -378,7 +446,13 @@ async def _finished(answer: MessageRecord) -> dict | None:
 
 
 async def _next_attempt(
-    membership: Membership, answer: MessageRecord, *, now: datetime, where: dict, changes: dict | None = None
+    membership: Membership,
+    answer: MessageRecord,
+    *,
+    api_key_id: str | None,
+    now: datetime,
+    where: dict,
+    changes: dict | None = None,
 ) -> MessageRecord | None:
     """Makes the answer pending again with this person's rights; None where it is another attempt by now, or not as `where` says."""
     raw = await mongo.async_collection(Message).find_one_and_update(
@@ -395,10 +469,12 @@ async def _next_attempt(
                 M.queued_at: now,
                 M.updated_at: now,
                 M.lease: _waiting(now),
+                **({M.api_key_id: api_key_id} if api_key_id else {}),
                 **(changes or {}),
             },
             "$unset": dict.fromkeys(
                 (
+                    *(() if api_key_id else (M.api_key_id,)),
                     M.error_details,
                     M.stop_requested_at,
                     M.finish_reason,
@@ -408,6 +484,7 @@ async def _next_attempt(
                     M.referenced_employees,
                     M.follow_ups,
                     M.parts,
+                    M.tools_call_data,
                     M.started_at,
                     M.feedback,
                 ),
@@ -452,7 +529,7 @@ def _waiting(now: datetime) -> dict:
     return {"token": None, "expiresAt": now + timedelta(seconds=settings.PICKUP_AGAIN_SECONDS)}
 
 
-def said(membership: Membership, *, text: str, client_id: str, now: datetime) -> dict[str, Any]:
+def said(membership: Membership, *, text: str, client_id: str, api_key_id: str | None, now: datetime) -> dict[str, Any]:
     """What a question is before it has a place, as MongoDB keeps it."""
     return {
         M.message_id: str(uuid.uuid7()),
@@ -464,6 +541,7 @@ def said(membership: Membership, *, text: str, client_id: str, now: datetime) ->
         M.user_name: membership.user.name,
         M.client_id: client_id,
         M.created_at: now,
+        **({M.api_key_id: api_key_id} if api_key_id else {}),
     }
 
 
@@ -482,9 +560,9 @@ def _question(conversation: ConversationRecord, said: dict[str, Any], *, now: da
 
 
 def _answer(question: dict, *, now: datetime) -> dict:
-    strand = {M.strand: question[M.strand]} if M.strand in question else {}
+    same = {name: question[name] for name in (M.strand, M.api_key_id) if name in question}
     return {
-        **strand,
+        **same,
         M.message_id: str(uuid.uuid7()),
         M.organization_id: question[M.organization_id],
         M.conversation_id: question[M.conversation_id],
@@ -543,7 +621,7 @@ async def _insert_next(conversation: ConversationRecord, question: dict, answer:
             if M.answer_to in failure.get("keyPattern", {}):
                 return True  # somebody healed this turn in the meantime
             waiting = waiting[failure["index"] :]
-        last = await _last_place(conversation.organization_id, conversation.id)
+        last = await last_place(conversation.organization_id, conversation.id)
     return True
 
 
@@ -556,7 +634,7 @@ async def _make_durable(last: MessageRecord) -> None:
         raise errors.StoreAway  # MongoDB was started again without it
 
 
-async def _last_place(organization_id: str, conversation_id: str) -> int:
+async def last_place(organization_id: str, conversation_id: str) -> int:
     newest = await mongo.async_collection(Message).find_one(
         {M.organization_id: organization_id, M.conversation_id: conversation_id}, {M.seq: 1}, sort=[(M.seq, -1)]
     )
@@ -582,7 +660,7 @@ async def _answer_of(question: dict, *, now: datetime) -> dict | None:
     found = await messages.find_one(same)
     while found is None:
         answer = _answer(question, now=now)
-        answer[M.seq] = 1 + await _last_place(question[M.organization_id], question[M.conversation_id])
+        answer[M.seq] = 1 + await last_place(question[M.organization_id], question[M.conversation_id])
         try:
             await messages.insert_one(answer)
             return answer

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from chat import actions, devices, parts
 from chat import markdown as rendering
 from chat.choices import ConsultationType, Kind, MessageRole, MessageStatus
+from integrations.choices import ChangeType
 from tenants.models import Membership
 
 register = template.Library()
@@ -70,6 +71,14 @@ def author(message: dict[str, Any], membership: Membership) -> str:
         return "Parley"
     writer = message["author"] or {}
     return "You" if writer.get("id") == str(membership.user_id) else writer.get("name") or "Someone"
+
+
+@register.filter
+def replied_author(replied: dict[str, Any] | None) -> str:
+    """Who said what a question replies to. The page's script says the same (`replies.js`)."""
+    if not replied:
+        return ""
+    return "Parley" if replied["role"] != MessageRole.USER else replied["author"] or "Someone"
 
 
 @register.filter
@@ -204,6 +213,17 @@ def leads_to(button: dict[str, str], known: dict[str, str]) -> str | None:
 
 
 @register.filter
+def is_number(cell: Any) -> bool:
+    return isinstance(cell, int | float)
+
+
+@register.filter
+def cell_text(cell: Any) -> str:
+    """A number with its thousands apart and two places at most; `parts.js` writes the same."""
+    return f"{round(cell, 2):,}".removesuffix(".0") if is_number(cell) else cell
+
+
+@register.filter
 def as_json(value: Any) -> str:
     """JSON for a data attribute; the template escapes it."""
     return json.dumps(value, ensure_ascii=False)
@@ -225,3 +245,27 @@ def sort(conversation: dict[str, Any]) -> str:
     if conversation["type"]:
         return str(ConsultationType(conversation["type"]).label)
     return str(Kind(conversation["kind"]).label)
+
+
+@register.filter
+def words(name: str) -> str:
+    """A field's name as people read it."""
+    return name.replace("_", " ").capitalize()
+
+
+@register.filter
+def as_shown(value: Any) -> str:
+    """A value as a diff shows it: texts as they are, the rest as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def plain(amount: Decimal) -> str:
+    """An amount to its last digit, without an exponent."""
+    return f"{amount.normalize():f}"
+
+
+@register.filter
+def change_words(what: str) -> str:
+    """What somebody did to a bridge, as the end of a sentence."""
+    return ChangeType(what).label.lower()

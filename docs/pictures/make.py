@@ -28,7 +28,7 @@ NOTE = "Goals for the second half of the year\n\n1. Lead the new project.\n2. Co
 
 
 async def main() -> None:
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chromium-headless-shell")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         for name, look in LOOKS.items():
@@ -54,6 +54,13 @@ async def pictures(browser: Browser, name: str, look: dict) -> None:
     await page.wait_for_url(f"{ADDRESS}/o/**")
     chat = f"{page.url.split('/o/')[0]}/o/acme/chat/"
 
+    await page.goto(f"{page.url.split('/o/')[0]}/o/acme/dashboard/")
+    await expect(page.locator("[data-drawn]").first).to_be_visible()
+    await take("dashboard")
+    await page.goto(chat.replace("/chat/", "/connections/"))
+    for button in await page.get_by_role("button", name="Try with sample data of Google Analytics").all():
+        await button.click()
+    await take("connections")
     await page.goto(chat)
     await take("inbox")
     await page.goto(f"{chat}search/?q=strengths")

@@ -64,3 +64,41 @@ class ModelCall(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.service} {self.model} {self.outcome}"
+
+
+class CallMetric(TenantModel):
+    """A call's figures alone, without its words (S2-34…39, `metrics_raw_data`): written with its `ModelCall`, for time series.
+
+    Partitioned by day, with the key `(id, created_at)` in PostgreSQL, as `raw_data` is.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False, help_text="The call's.")
+    organization = models.ForeignKey("tenants.Organization", on_delete=models.CASCADE, related_name="+", db_index=False)
+    bridge_id = models.UUIDField(null=True, help_text="The bridge that was asked, if one was.")
+    version_id = models.UUIDField(null=True, help_text="The bridge's version.")
+    thread_id = models.CharField(max_length=200, blank=True, help_text="The conversation, or a program's own thread.")
+    model = models.CharField(max_length=200, blank=True)
+    service = models.CharField(max_length=100, help_text="The provider: openai, offline.")
+    input_tokens = models.PositiveIntegerField(null=True)
+    output_tokens = models.PositiveIntegerField(null=True)
+    total_tokens = models.PositiveIntegerField(null=True)
+    apikey_id = models.UUIDField(null=True, help_text="The key that asked, if one did.")
+    user_id = models.UUIDField(null=True, help_text="The person whose budget it is; of who was erased, the empty shell's.")
+    department_id = models.UUIDField(null=True, help_text="Their department then.")
+    created_at = models.DateTimeField(default=timezone.now, help_text="When the call began.")
+    latency = models.FloatField(help_text="Milliseconds until the call ended.")
+    success = models.BooleanField(help_text="Whether the call ended with an answer.")
+    cost = models.DecimalField(max_digits=20, decimal_places=10, null=True, help_text="US dollars. Empty: unknown.")
+    time_zone = models.CharField(max_length=63, default="UTC", help_text="Of created_at's day.")
+
+    class Meta(TenantModel.Meta):
+        db_table = "metrics_raw_data"
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["organization", "created_at"], name="idx_metrics_raw_org"),  # S2-37: an organization's days
+            models.Index(fields=["service", "created_at"], name="idx_metrics_raw_service"),  # S2-38: a provider's days
+            models.Index(fields=["bridge_id", "created_at"], name="idx_metrics_raw_bridge"),  # S2-39: a bridge's days
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.model}"

@@ -23,6 +23,13 @@ class ModelPrice(models.Model):
         max_digits=12, decimal_places=6, help_text="US dollars for a million tokens read from the provider's cache."
     )
     output = models.DecimalField(max_digits=12, decimal_places=6, help_text="US dollars for a million tokens written.")
+    reasoning = models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        help_text="US dollars for a million tokens that the model wrote to itself. Empty: as what it writes.",
+    )
 
     class Meta:
         db_table = "model_prices"
@@ -33,6 +40,7 @@ class ModelPrice(models.Model):
             models.CheckConstraint(
                 condition=Q(input__gte=0) & Q(cached_input__gte=0) & Q(output__gte=0), name="ck_model_prices_not_negative"
             ),
+            models.CheckConstraint(condition=Q(reasoning=None) | Q(reasoning__gte=0), name="ck_model_prices_reasoning"),
         ]
 
     def __str__(self) -> str:

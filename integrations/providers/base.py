@@ -23,7 +23,10 @@ class Code(TextChoices):
     MALFORMED = "provider_malformed"
     INCOMPLETE = "provider_incomplete"
     CONTENT_FILTERED = "content_filtered"
+    TOO_LONG = "context_length_exceeded"
     NO_MODEL = "no_model"
+    BUDGET = "budget_exceeded"
+    UNFIT = "schema_not_followed"
 
 
 class Outcome(TextChoices):
@@ -46,12 +49,36 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A model wants a tool called. `arguments` are JSON as the model wrote it: nobody has looked at them."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message of the prompt; `role` is `system`, `user` or `assistant`."""
+    """One message of the prompt; `role` is `system`, `user`, `assistant` or `tool`. What an assistant wanted called are its `tool_uses`; a
+    tool's message says by `tool_use_id` which of them it answers."""
 
     role: str
     text: str
     pictures: tuple[Picture, ...] = ()
+    tool_uses: tuple[ToolUse, ...] = ()
+    tool_use_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model to ask: where, with which key, and with what. `base_url` and `key` are empty for the platform's own."""
+
+    service: str
+    model: str
+    base_url: str = ""
+    key: str = field(default="", repr=False)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    takes_pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +89,11 @@ class CompletionRequest:
     `providers/offline.py`. `conversation_type` is one of the eight types of a consultation, or empty. `attempt` counts the
     answer's attempts from 1 (a retry by a person), not the calls made within one. `schema` is a JSON schema that the text must follow,
     of the sort that providers' strict modes take; not all keep to it, so the caller looks. `unseen` are the names of images that came with
-    the question and are not in `messages`.
+    the question and are not in `messages`. `user_id` and `department_id` say whose budget it is, `api_key_id` which program asked,
+    `bridge_id` and `version_id` by which bridge; `thread_id` is the program's own name for the conversation.
+    `targets` are the bridge's models, the preferred one first; without any the platform's is asked. `parameters` (temperature and the
+    like, as `integrations.drafts.PARAMETERS`) go before those of a target. `tools`, `tool_choice` and `response_format` are in the words of
+    OpenAI's interface and sent as they are: whoever fills them has checked them.
     """
 
     organization_id: UUID | str
@@ -80,6 +111,17 @@ class CompletionRequest:
     variables: Mapping[str, Any] = field(default_factory=dict)
     schema: Mapping[str, Any] | None = None
     unseen: tuple[str, ...] = ()
+    user_id: UUID | str | None = None
+    department_id: UUID | str | None = None
+    api_key_id: UUID | str | None = None
+    bridge_id: UUID | str | None = None
+    version_id: UUID | str | None = None
+    thread_id: str = ""
+    targets: tuple[Target, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_choice: Any = None
+    response_format: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +148,7 @@ class Ending:
     model: str
     confidence: float | None = None
     sources: tuple[str, ...] = ()
+    tool_uses: tuple[ToolUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +179,12 @@ class Attempt:
     message_id: str | None
     api_key_name: str
     variables: Mapping[str, Any]
+    api_key_id: str | None = None
+    bridge_id: str | None = None
+    version_id: str | None = None
+    thread_id: str = ""
+    user_id: str | None = None
+    department_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +207,7 @@ class Finished:
     sources: tuple[str, ...]
     unseen: tuple[str, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    tool_uses: tuple[ToolUse, ...] = ()
 
 
 class ProviderError(Exception):
@@ -219,7 +269,8 @@ def without_pictures(request: CompletionRequest) -> CompletionRequest:
 
 
 def _told(message: ChatMessage) -> ChatMessage:
-    return ChatMessage(message.role, f"{message.text}\n\n[You are not shown these images and cannot see what is on them.]")
+    told = f"{message.text}\n\n[You are not shown these images and cannot see what is on them.]"
+    return replace(message, pictures=(), text=told)
 
 
 def about_tokens(characters: int) -> int:

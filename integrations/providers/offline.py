@@ -11,7 +11,9 @@ The rules, for every type of conversation:
    ("training", "strengths"), or else there is a portrait.
 3. A figure between 0 and 1 is a share, one up to 100 a percentage; others are reported, not judged.
 4. Pictures are named and not looked at.
-5. Where nothing is known, the answer says so. Confidence is the share of the facts asked for that are known.
+5. Told of the tools that read figures of platforms, it calls the one that the question names, with the first two metrics, and sums up what
+   the tool says.
+6. Where nothing is known, the answer says so. Confidence is the share of the facts asked for that are known.
 
 Asked for JSON (`CompletionRequest.schema`) it gives, for the purpose `analysis`, the same findings as figures and sentences; for the
 purpose `memory`, the questions so far: the lines of the last message that begin with `Person: `.
@@ -32,7 +34,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 
-from integrations.providers.base import CompletionRequest, Ending, Usage
+from integrations.providers.base import CompletionRequest, Ending, ToolUse, Usage
 
 NAME = "offline consultant"
 READY, NEARLY = 75, 60  # scores, out of 100
@@ -114,9 +116,15 @@ class Person:
 def _answer(request: CompletionRequest) -> tuple[str, Ending]:
     asked = [message.text for message in request.messages if message.role == "user"]
     question = asked[0 if request.purpose in STRUCTURES else -1] if asked else ""
+    told = [message.text for message in request.messages if message.role == "tool"]
+    if request.tools and not told and request.tool_choice != "none" and (use := _wanted(request.tools, question)):
+        return "", _ending(request, "", finish_reason="tool_calls", tool_uses=(use,))
     everyone = [_person(fact) for fact in request.facts]
     people = _named(everyone, question) or everyone
-    if request.purpose in STRUCTURES:
+    if told and request.purpose not in STRUCTURES:
+        text = "\n\n".join([*map(_summed_up, told), "*By fixed rules; no language model was asked.*"])
+        people = []
+    elif request.purpose in STRUCTURES:
         text = orjson.dumps(STRUCTURES[request.purpose](request, people)).decode()
     elif people:
         rule = RULES.get(request.conversation_type) or _rule_for(question, people)
@@ -129,14 +137,57 @@ def _answer(request: CompletionRequest) -> tuple[str, Ending]:
             "may see. Start a consultation about chosen employees, or ask your administrator to connect a language model."
         )
         text = "\n".join([text, *_unseen(request)])
+    confidence = round(fmean(person.known for person in people), 2) if people else 0.0
+    return text, _ending(request, text, confidence=confidence, sources=tuple(f"employee:{person.id}" for person in people))
+
+
+def _ending(request: CompletionRequest, text: str, *, finish_reason: str = "stop", **known: Any) -> Ending:
     read = sum(len(TOKEN.findall(message.text)) for message in request.messages)
-    return text, Ending(
-        finish_reason="stop",
-        usage=Usage(read, len(TOKEN.findall(text))),
-        model=NAME,
-        confidence=round(fmean(person.known for person in people), 2) if people else 0.0,
-        sources=tuple(f"employee:{person.id}" for person in people),
-    )
+    return Ending(finish_reason=finish_reason, usage=Usage(read, len(TOKEN.findall(text))), model=NAME, **known)
+
+
+# Figures of platforms ----------------------------------------------------------------------------------------------------
+
+PLATFORM_WORDS = {
+    "meta": re.compile(r"\b(?:meta|facebook|instagram)\b", re.IGNORECASE),
+    "google_ads": re.compile(r"\b(?:ads?|adwords|advert\w*|campaigns?|clicks?|impressions?|conversions?)\b", re.IGNORECASE),
+    "google_analytics": re.compile(r"\b(?:analytics|ga4|website|sessions?|visitors?|page ?views?|traffic)\b", re.IGNORECASE),
+}
+READS = {"meta": "meta_insights", "google_ads": "ads_performance", "google_analytics": "run_analytics_report"}
+CONNECTS = {"meta": "meta_ads"}
+CONNECT = re.compile(r"\b(?:re)?connect\b", re.IGNORECASE)
+
+
+def _wanted(tools: Iterable[Mapping[str, Any]], question: str) -> ToolUse | None:
+    """The tool that the question asks for by its words, if any."""
+    named = next((name for name, words in PLATFORM_WORDS.items() if words.search(question)), None)
+    if named is None:
+        return None
+    parameters = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools}
+    if CONNECT.search(question):
+        name, arguments = "connect_platform", {"platform": CONNECTS.get(named, named)}
+    else:
+        name = READS[named]
+        arguments = {"metrics": parameters[name]["properties"]["metrics"]["items"]["enum"][:2]} if name in parameters else {}
+    return ToolUse("call_1", name, orjson.dumps(arguments).decode()) if name in parameters else None
+
+
+def _summed_up(told: str) -> str:
+    """What a tool said, in a sentence: its own, or the sums of its figures."""
+    try:
+        figures = orjson.loads(told)
+        columns, rows, source = figures["columns"], figures["rows"], figures["source"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return told
+    sums = {
+        name: sum(row[place] for row in rows)
+        for place, name in enumerate(columns)
+        if rows and all(isinstance(row[place], int | float) for row in rows)
+    }
+    lines = [f"- **{name}:** {total:,.6g}" for name, total in sums.items()]
+    sample = "These are sample data: nothing is connected yet." if figures.get("is_sample_data") else ""
+    count = f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}, added up:"
+    return "\n".join(filter(None, [f"### {source}", sample, count if lines else "There are no figures for this.", "", *lines]))
 
 
 def _unseen(request: CompletionRequest) -> list[str]:

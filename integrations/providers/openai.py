@@ -7,7 +7,7 @@ with the SDK and compare.
 
 import email.utils
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,7 +17,7 @@ import orjson
 
 from integrations import egress, wire
 from integrations.providers import prices
-from integrations.providers.base import ChatMessage, Code, CompletionRequest, Ending, ProviderError, Usage
+from integrations.providers.base import ChatMessage, Code, CompletionRequest, Ending, ProviderError, ToolUse, Usage
 from integrations.providers.event_stream import EventStream, EventTooLarge
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ ERROR_BODY = 16 * 1024  # bytes of an error's body that are read
 
 
 class OpenAI:
-    """One server and one key. Belongs to the event loop that it is first used in."""
+    """One server and one key; `own` as `egress.destination` has it. Belongs to the event loop that it is first used in."""
 
     name = "openai"
 
-    def __init__(self, *, base_url: str, api_key: str, limits: wire.Limits) -> None:
+    def __init__(self, *, base_url: str, api_key: str, limits: wire.Limits, own: Iterable[str] | None = None) -> None:
         self.base_url = base_url or OPENAI
-        self._client = wire.Client(egress.destination(self.base_url), limits=limits)
+        self._client = wire.Client(egress.destination(self.base_url, own=own), limits=limits)
         self._whole = replace(limits, first=limits.total)
         self._headers = {
             "Content-Type": "application/json",
@@ -126,20 +126,41 @@ class OpenAI:
         raise _error_for(response.status, response.headers, said)
 
     def _body(self, request: CompletionRequest, *, model: str, streamed: bool) -> "CompletionCreateParams":
-        messages: list[Any] = [{"role": message.role, "content": _content(message)} for message in request.messages]
-        body: dict[str, Any] = {"model": model, "messages": messages}
+        body: dict[str, Any] = {"model": model, "messages": list(map(_message, request.messages))}
         if request.temperature is not None:
             body["temperature"] = request.temperature
         if request.max_tokens is not None:
             # OpenAI's newer models refuse the old name, other servers know only that.
             body["max_completion_tokens" if self._openais_own else "max_tokens"] = request.max_tokens
+        if request.parameters:
+            body.update(request.parameters)
+            if self._openais_own and "max_tokens" in request.parameters:
+                body["max_completion_tokens"] = body.pop("max_tokens")
         if request.schema is not None:
             shape = {"name": request.purpose, "strict": True, "schema": request.schema}
             body["response_format"] = {"type": "json_schema", "json_schema": shape}
+        if request.response_format is not None:
+            body["response_format"] = request.response_format
+        if request.tools:
+            body["tools"] = list(request.tools)
+            if request.tool_choice is not None:
+                body["tool_choice"] = request.tool_choice
         if streamed:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
         return body  # type: ignore[return-value]
+
+
+def _message(message: ChatMessage) -> dict[str, Any]:
+    said: dict[str, Any] = {"role": message.role, "content": _content(message)}
+    if message.tool_uses:
+        said["content"] = message.text or None
+        said["tool_calls"] = [
+            {"id": use.id, "type": "function", "function": {"name": use.name, "arguments": use.arguments}} for use in message.tool_uses
+        ]
+    if message.tool_use_id:
+        said["tool_call_id"] = message.tool_use_id
+    return said
 
 
 def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
@@ -152,7 +173,7 @@ def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
 class Reading:
     """What an answer has said so far. Pure: fed with payloads of events, or with one whole body."""
 
-    __slots__ = ("begun", "finish_reason", "model", "over", "problem", "usage")
+    __slots__ = ("_uses", "begun", "finish_reason", "model", "over", "problem", "usage")
 
     def __init__(self, *, model: str) -> None:
         self.model = model
@@ -161,6 +182,7 @@ class Reading:
         self.usage: Usage | None = None
         self.over = False
         self.problem: ProviderError | None = None
+        self._uses: dict[int, list[str]] = {}  # id, name and arguments, by their place
 
     def take(self, payloads: list[bytes], *, cut: bool = False) -> str:
         """The text in these payloads. `cut` says that they are what the end of the connection left.
@@ -181,6 +203,8 @@ class Reading:
                         if not isinstance(text, str):
                             raise TypeError("text must be a string")
                         texts.append(text)
+                    if delta and (uses := delta.get("tool_calls")):
+                        self._take_uses(uses)
                     if reason := choice.get("finish_reason"):
                         self.finish_reason = str(reason)
                         self.model = str(said.get("model") or self.model)
@@ -213,6 +237,8 @@ class Reading:
             text = message.get("content") or message.get("refusal") or ""
             if not isinstance(text, str):
                 raise TypeError("text must be a string")
+            if uses := message.get("tool_calls"):
+                self._take_uses(uses)
             self.finish_reason = str(choice.get("finish_reason") or "")
             self.model = str(said.get("model") or self.model)
             if usage := said.get("usage"):
@@ -231,7 +257,20 @@ class Reading:
                 "The AI provider's content filter stopped this answer. Put the question in other words.",
                 permanent=True,
             )
-        return Ending(finish_reason=self.finish_reason, usage=self.usage, model=self.model)
+        uses = tuple(ToolUse(*self._uses[place]) for place in sorted(self._uses))
+        return Ending(finish_reason=self.finish_reason, usage=self.usage, model=self.model, tool_uses=uses)
+
+    def _take_uses(self, said: list[Any]) -> None:
+        """A tool's call comes in pieces: first its id and name, then its arguments bit by bit. A whole one has no place but its own."""
+        for at, piece in enumerate(said):
+            use = self._uses.setdefault(piece.get("index", at), ["", "", ""])
+            function = piece.get("function") or {}
+            for part, text in enumerate((piece.get("id"), function.get("name"), function.get("arguments"))):
+                if text is None:
+                    continue
+                if not isinstance(text, str):
+                    raise TypeError("a tool's call is made of texts")
+                use[part] += text if part == 2 or not use[part] else ""
 
 
 def _problem_in(payload: bytes) -> ProviderError:
@@ -302,7 +341,7 @@ def _error_for(status: int, headers: dict[str, str], body: bytes) -> ProviderErr
         )
     if code == "context_length_exceeded":
         return error(
-            Code.REFUSED,
+            Code.TOO_LONG,
             "The conversation is too long for this model. Start a new one, or ask a shorter question.",
             permanent=True,
         )

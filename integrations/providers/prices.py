@@ -37,13 +37,16 @@ class Price:
     input: Decimal
     cached_input: Decimal
     output: Decimal
+    reasoning: Decimal
 
     def matches(self, *, host: str, model: str, at: datetime) -> bool:
         return self.since <= at and self.host in ("", host) and fnmatch.fnmatchcase(model, self.pattern)
 
     def of(self, usage: Usage) -> Decimal:
         fresh = usage.input_tokens - usage.cached_input_tokens
-        return (fresh * self.input + usage.cached_input_tokens * self.cached_input + usage.output_tokens * self.output) / MILLION
+        said = usage.output_tokens - usage.reasoning_tokens
+        read = fresh * self.input + usage.cached_input_tokens * self.cached_input
+        return (read + said * self.output + usage.reasoning_tokens * self.reasoning) / MILLION
 
 
 class _Own:
@@ -56,8 +59,10 @@ class _Own:
 
 def cost(usage: Usage, *, model: str, base_url: str, at: datetime) -> Decimal | None:
     """US dollars, or None where the price or the usage is unknown. Call `refresh` before; this one waits for nothing."""
-    if usage.estimated or _Own.prices is None or usage.cached_input_tokens > usage.input_tokens:
+    if usage.estimated or _Own.prices is None:
         return None
+    if usage.cached_input_tokens > usage.input_tokens or usage.reasoning_tokens > usage.output_tokens:
+        return None  # the server counts in some way of its own
     host = urlsplit(base_url).hostname or ""
     for price in _Own.prices:
         if price.matches(host=host, model=model.lower(), at=at):
@@ -68,6 +73,7 @@ def cost(usage: Usage, *, model: str, base_url: str, at: datetime) -> Decimal | 
                 input_tokens=usage.input_tokens,
                 cache_read_tokens=usage.cached_input_tokens or None,
                 output_tokens=usage.output_tokens,
+                output_reasoning_tokens=usage.reasoning_tokens or None,
             ),
             model,
             provider_api_url=base_url,
@@ -108,7 +114,15 @@ def _read(seen: tuple[Price, ...] | None) -> None:
             return  # another thread has read them meanwhile
         try:
             _Own.prices = tuple(
-                Price(row.host, row.model.lower(), row.since, row.input, row.cached_input, row.output)
+                Price(
+                    host=row.host,
+                    pattern=row.model.lower(),
+                    since=row.since,
+                    input=row.input,
+                    cached_input=row.cached_input,
+                    output=row.output,
+                    reasoning=row.output if row.reasoning is None else row.reasoning,
+                )
                 # Newest first, and a pattern without wildcards before one with.
                 for row in sorted(ModelPrice.objects.all(), key=lambda row: ("*" in row.model, row.host == "", -row.since.timestamp()))
             )

@@ -3,18 +3,21 @@
 1. The registry says which routes there are, a provider and a model each.
 2. A route is asked. Before its first text, an error that may pass is tried again, with a pause that grows, and one that does not
    pass moves on to the next route. After the first text every error is the end: half an answer is never followed by another one.
-3. Every call goes to the ledger, also the failed and the cancelled, when it has ended.
+3. What a call may cost is reserved in the budgets that concern it before it is made, and settled when it has ended.
+4. Every call goes to the ledger, also the failed and the cancelled, when it has ended.
 """
 
 import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import uuid_utils.compat as uuid
 
+from integrations.errors import BudgetExceeded
 from integrations.providers import prices, registry
 from integrations.providers.base import (
     Attempt,
@@ -28,7 +31,7 @@ from integrations.providers.base import (
     estimate,
     without_pictures,
 )
-from integrations.services import ledger
+from integrations.services import budgets, ledger
 
 CALLS = 3  # to one route
 PAUSES = (0.25, 4.0)  # seconds before the second call, and most
@@ -40,16 +43,22 @@ NOT_AGAIN = (Code.TIMEOUT,)
 class Completion:
     """An answer under way. Iterate it for `str` pieces and one `Finished` at the end; close it to end the call at once.
 
-    `attempts` are the calls that have ended so far, also after it was closed or failed.
+    `attempts` are the calls that have ended so far, also after it was closed or failed. `standing` is how the budget with the least left
+    stood as the last call began, None where no budget concerns it.
     """
 
     def __init__(self, request: CompletionRequest, *, streamed: bool = True) -> None:
         self._attempts: list[Attempt] = []
-        self._generator = _answer(request, self._attempts, streamed=streamed)
+        self._holds: list[budgets.Hold] = []
+        self._generator = _answer(request, self._attempts, self._holds, streamed=streamed)
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         return tuple(self._attempts)
+
+    @property
+    def standing(self) -> budgets.Standing | None:
+        return self._holds[-1].standing if self._holds else None
 
     def __aiter__(self) -> AsyncIterator[str | Finished]:
         return self._generator  # not self: one call less for every piece
@@ -156,6 +165,12 @@ class _Call:
             message_id=_text(request.message_id),
             api_key_name=request.api_key_name,
             variables=request.variables,
+            api_key_id=_text(request.api_key_id),
+            bridge_id=_text(request.bridge_id),
+            version_id=_text(request.version_id),
+            thread_id=request.thread_id,
+            user_id=_text(request.user_id),
+            department_id=_text(request.department_id),
         )
 
     def usage_so_far(self) -> Usage | None:
@@ -163,7 +178,9 @@ class _Call:
         return _estimated(self.request, self.length) if self.length else None
 
 
-async def _answer(request: CompletionRequest, attempts: list[Attempt], *, streamed: bool) -> AsyncGenerator[str | Finished, None]:
+async def _answer(
+    request: CompletionRequest, attempts: list[Attempt], holds: list[budgets.Hold], *, streamed: bool
+) -> AsyncGenerator[str | Finished, None]:
     began = time.monotonic()
     first_attempt_error = ""
     routes = registry.routes(request)
@@ -176,8 +193,12 @@ async def _answer(request: CompletionRequest, attempts: list[Attempt], *, stream
     given = request
     for route, is_last in zip(routes, [False] * (len(routes) - 1) + [True], strict=True):
         request = given if route.takes_pictures else without_pictures(given)
+        if route.parameters:
+            request = replace(request, parameters={**route.parameters, **request.parameters})
         for nth in range(1, CALLS + 1):
             number += 1
+            hold = await _held(request, route, attempts)
+            holds[:] = [hold]
             call = _Call(request, route, number=number, first_attempt_error=first_attempt_error)
             source = route.provider.stream(request, model=route.model) if streamed else _in_one_piece(route, request)
             ending: Ending | None = None
@@ -190,7 +211,7 @@ async def _answer(request: CompletionRequest, attempts: list[Attempt], *, stream
                         call.first_text_at = time.monotonic()
                     call.length += len(piece)
                     yield piece
-                if ending is None or not call.length:
+                if ending is None or not (call.length or ending.tool_uses):
                     raise ProviderError(Code.INCOMPLETE, "The AI provider sent an empty answer. Try again.")
             except ProviderError as error:
                 keep(call.ended(Outcome.FAILED, error=error, ending=ending, usage=call.usage_so_far()))
@@ -212,6 +233,7 @@ async def _answer(request: CompletionRequest, attempts: list[Attempt], *, stream
                 finally:  # the answer is complete, whoever loses interest now
                     cost = route.provider.price(usage, model=ending.model, at=call.started_at)
                     keep(call.ended(Outcome.ANSWERED, ending=ending, usage=usage, cost=cost))
+                    await _settle(hold, call, usage, cost)
                 yield Finished(
                     finish_reason=ending.finish_reason,
                     usage=usage,
@@ -225,12 +247,40 @@ async def _answer(request: CompletionRequest, attempts: list[Attempt], *, stream
                     sources=ending.sources,
                     unseen=request.unseen,
                     attempts=tuple(attempts),
+                    tool_uses=ending.tool_uses,
                 )
                 return
             finally:
                 # `async for` does not close what it leaves early, and an open generator is an open connection.
                 await source.aclose()
+                await _settle(hold, call, (ending and ending.usage) or call.usage_so_far(), None)
             await asyncio.sleep(pause)
+
+
+async def _held(request: CompletionRequest, route: registry.Route, attempts: list[Attempt]) -> budgets.Hold:
+    """What this call may cost, held in its budgets; without any, nothing is asked of anybody. Raises BudgetExceeded."""
+    if not await budgets.concerning(request):
+        return budgets.NONE
+    await prices.refresh()
+    estimate = route.provider.price(budgets.most_likely(request), model=route.model, at=datetime.now(UTC))
+    try:
+        return await budgets.reserve(request, estimate)
+    except BudgetExceeded as error:
+        error.attempts = tuple(attempts)
+        raise
+
+
+async def _settle(hold: budgets.Hold, call: _Call, usage: Usage | None, cost: Decimal | None) -> None:
+    """Counts what the call did cost. Of one that broke off nobody reports the usage; a budget that did not count it could be passed by
+    stopping each answer before its end, so its tokens are counted in characters there. Without any text it cost nothing."""
+    if hold is budgets.NONE:
+        return
+    if usage is None:
+        await hold.release()
+        return
+    if cost is None:
+        cost = call.route.provider.price(replace(usage, estimated=False), model=call.route.model, at=call.started_at)
+    await hold.settle(cost, is_estimate=usage.estimated)
 
 
 async def _in_one_piece(route: registry.Route, request: CompletionRequest) -> AsyncGenerator[str | Ending, None]:

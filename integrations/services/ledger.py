@@ -25,7 +25,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from integrations.models import ModelCall
+from integrations.models import CallMetric, ModelCall
 from integrations.providers.base import Attempt, Outcome, Usage
 from tenants import scoping
 
@@ -79,10 +79,12 @@ def flush(*, timeout: float) -> bool:
 
 def write(attempts: Iterable[Attempt]) -> None:
     """Writes attempts in one transaction; those that are there already stay as they are. Raises DatabaseError."""
+    attempts = list(attempts)
     rows = [_row(attempt) for attempt in attempts]
     with scoping.across_tenants("the ledger writes the calls of all organizations at once"), transaction.atomic():
         # Across tenants: each row names the organization that its request named, and one statement serves them all.
         ModelCall.across_tenants.bulk_create(rows, ignore_conflicts=True)
+        CallMetric.across_tenants.bulk_create(map(_figures, rows, attempts), ignore_conflicts=True)
 
 
 def restore(documents: Iterable[Mapping[str, Any]]) -> None:
@@ -149,6 +151,29 @@ def _row(attempt: Attempt) -> ModelCall:
         finish_reason=_storable(attempt.finish_reason)[:50],
         variables=dict(attempt.variables),
         is_present=bool(attempt.variables),
+    )
+
+
+def _figures(call: ModelCall, attempt: Attempt) -> CallMetric:
+    total = None if call.input_tokens is None or call.output_tokens is None else call.input_tokens + call.output_tokens
+    return CallMetric(
+        id=call.id,
+        organization_id=call.organization_id,
+        bridge_id=attempt.bridge_id,
+        version_id=attempt.version_id,
+        thread_id=_storable(attempt.thread_id)[:200] or str(call.chat_id or ""),
+        apikey_id=attempt.api_key_id,
+        user_id=attempt.user_id,
+        department_id=attempt.department_id,
+        model=call.model,
+        service=call.service,
+        input_tokens=call.input_tokens,
+        output_tokens=call.output_tokens,
+        total_tokens=total,
+        created_at=call.created_at,
+        latency=call.latency,
+        success=call.status,
+        cost=call.expected_cost,
     )
 
 

@@ -11,11 +11,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from tenants import authentication, scoping
-from tenants.choices import AccountStatus, AccountType, Role
+from tenants.choices import AccountStatus, AccountType, PeopleChange, Role
 from tenants.errors import NotFound
 from tenants.models import ApiKey, Branch, Department, Membership, Organization, User
 from tenants.services import seats
-from tenants.signals import announce_access_changed
+from tenants.signals import announce_access_changed, announce_people_changed
 
 # Accounts --------------------------------------------------------------------------------------------------------------
 
@@ -142,6 +142,7 @@ def add_member(
         membership = Membership(organization=organization, user=user, role=role, branch=branch, department=department)
         membership.full_clean()
         membership.save(force_insert=True)
+        announce_people_changed(PeopleChange.USER_MANAGED, organization_id=organization.pk, target_id=user.pk)
     return membership
 
 
@@ -165,6 +166,7 @@ def change(
             setattr(membership, name, value)
         membership.full_clean()
         membership.save(update_fields=[*wanted, "updated_at"])
+        announce_people_changed(PeopleChange.USER_MANAGED, organization_id=membership.organization_id, target_id=membership.user_id)
         announce_access_changed(user_id=membership.user_id, organization_id=membership.organization_id)
     return membership
 
@@ -174,6 +176,7 @@ def remove_member(membership: Membership) -> None:
     with transaction.atomic(), scoping.tenant(membership.organization_id):
         membership.is_active = False
         membership.save(update_fields=["is_active", "updated_at"])
+        announce_people_changed(PeopleChange.USER_MANAGED, organization_id=membership.organization_id, target_id=membership.user_id)
         announce_access_changed(user_id=membership.user_id, organization_id=membership.organization_id)
 
 

@@ -6,9 +6,10 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from tenants import access, roles
-from tenants.choices import Role
+from tenants.choices import PeopleChange, Role
 from tenants.errors import NotFound
 from tenants.models import Employee, Membership
+from tenants.signals import announce_people_changed
 
 UPDATE = "people:employee:update"
 
@@ -23,6 +24,7 @@ def add(membership: Membership, **fields: Any) -> Employee:
         fields["branch"] = membership.branch_id
     employee = Employee(organization_id=membership.organization_id, **_resolved(membership, fields))
     _save(employee, force_insert=True)
+    announce_people_changed(PeopleChange.EMPLOYEE_ADDED, organization_id=employee.organization_id, target_id=employee.pk)
     return employee
 
 
@@ -39,6 +41,7 @@ def change(membership: Membership, employee: Employee, **fields: Any) -> Employe
         employee.department = None  # the department stays behind in the old branch
         fields["department"] = None
     _save(employee, update_fields=[*fields, "branch", "updated_at"])
+    announce_people_changed(PeopleChange.EMPLOYEE_UPDATED, organization_id=employee.organization_id, target_id=employee.pk)
     return employee
 
 

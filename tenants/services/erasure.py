@@ -79,6 +79,11 @@ def unfinished() -> list[Unfinished]:
     return [Unfinished(str(pk), asked_at) for pk, asked_at in found.values_list("pk", "deleted_at") if asked_at]
 
 
+def erased_since(moment: datetime) -> list[str]:
+    """Whose accounts were emptied since then."""
+    return [str(pk) for pk in User.objects.filter(deleted_at__gte=moment).order_by("deleted_at").values_list("pk", flat=True)]
+
+
 def finish(one: Unfinished, *, began_at: datetime) -> None:
     """Nothing is left, as far as a look sees that began at this time: the last one, if the person could no longer write by then."""
     if began_at >= one.asked_at + SETTLED:

@@ -1,14 +1,16 @@
 """Organizations come, are suspended, and come back."""
 
+from datetime import datetime
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
 from tenants import scoping
-from tenants.choices import OrganizationStatus, SubscriptionPlan
+from tenants.choices import OrganizationStatus, PeopleChange, SubscriptionPlan
 from tenants.models import Branch, Department, Membership, Organization, Subscription
 from tenants.services import accounts
-from tenants.signals import announce_access_changed
+from tenants.signals import announce_access_changed, announce_people_changed
 
 
 def create(
@@ -17,27 +19,33 @@ def create(
     slug: str | None = None,
     plan: SubscriptionPlan = SubscriptionPlan.FREE,
     seats: int = 5,
+    began: datetime | None = None,
 ) -> Organization:
-    """A new organization with its subscription. `ValidationError` where the slug is taken or malformed."""
-    organization = Organization(name=name, slug=slug or slugify(name)[:63].strip("-"))
+    """A new organization with its subscription, since `began` (now). `ValidationError` where the slug is taken or malformed."""
+    since = began or timezone.now()
+    organization = Organization(name=name, slug=slug or slugify(name)[:63].strip("-"), created_at=since)
     organization.full_clean()
     with transaction.atomic(), scoping.tenant(organization):
         organization.save(force_insert=True)
-        Subscription.objects.for_tenant(organization).create(plan=plan, seats=seats)
+        Subscription.objects.for_tenant(organization).create(plan=plan, seats=seats, starts_at=since, created_at=since)
     return organization
 
 
-def add_branch(organization: Organization, *, name: str, location: str = "") -> Branch:
-    """A branch of this name, the existing one where there is one already."""
+def add_branch(organization: Organization, *, name: str, location: str = "", began: datetime | None = None) -> Branch:
+    """A branch of this name, since `began` (now); the existing one where there is one already."""
+    made = {"location": location, "created_at": began or timezone.now()}
     with scoping.tenant(organization):
-        branch, _ = Branch.objects.for_tenant(organization).get_or_create(name=name, defaults={"location": location})
+        branch, _ = Branch.objects.for_tenant(organization).get_or_create(name=name, defaults=made)
     return branch
 
 
-def add_department(branch: Branch, *, name: str) -> Department:
-    """A department of this branch, the existing one where there is one already."""
+def add_department(branch: Branch, *, name: str, began: datetime | None = None) -> Department:
+    """A department of this branch, since `began` (now); the existing one where there is one already."""
+    made = {"created_at": began or timezone.now()}
     with scoping.tenant(branch.organization_id):
-        department, _ = Department.objects.for_tenant(branch.organization_id).get_or_create(branch=branch, name=name)
+        department, created = Department.objects.for_tenant(branch.organization_id).get_or_create(branch=branch, name=name, defaults=made)
+        if created:
+            announce_people_changed(PeopleChange.DEPARTMENT_SETUP, organization_id=branch.organization_id, target_id=department.pk)
     return department
 
 

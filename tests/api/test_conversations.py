@@ -50,6 +50,7 @@ def test_a_consultation_starts_and_has_the_contract_s_shape(cast, olive):
         "owner": {"id": str(cast.olive.user.id), "role": "owner"},
         "access": {"private": True, "roles": [], "users": []},
         "context": {"opened_from": None, "intent": "employee_specific"},
+        "thread": None,
         "message_count": 0,
         "tokens_used": 0,
         "satisfaction_rating": None,

@@ -98,7 +98,18 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
                 "attachments": [],
                 "created_at": "2026-01-02T03:04:05.678000Z",
                 **dict.fromkeys(
-                    ("model", "version", "usage", "finish_reason", "confidence", "structured_data", "error", "answer_to", "edited_at"),
+                    (
+                        "model",
+                        "version",
+                        "usage",
+                        "finish_reason",
+                        "confidence",
+                        "structured_data",
+                        "error",
+                        "answer_to",
+                        "reply_to",
+                        "edited_at",
+                    ),
                 ),
             },
             {
@@ -128,6 +139,7 @@ def test_the_json_has_the_documented_shape_and_everything_in_it(cast, olive):
                 "error": None,
                 "attempt": 1,
                 "answer_to": said["message"]["id"],
+                "reply_to": None,
                 "created_at": "2026-01-02T03:04:05.678000Z",
                 "edited_at": None,
             },

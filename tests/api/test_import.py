@@ -60,7 +60,9 @@ def a_file(**conversation: Any) -> dict[str, Any]:
                 "sources": [],
                 "attempt": 1,
                 "created_at": AT,
-                **dict.fromkeys(("model", "version", "usage", "finish_reason", "confidence", "error", "answer_to", "edited_at")),
+                **dict.fromkeys(
+                    ("model", "version", "usage", "finish_reason", "confidence", "error", "answer_to", "reply_to", "edited_at")
+                ),
             },
             {
                 "id": ANSWER,
@@ -85,6 +87,7 @@ def a_file(**conversation: Any) -> dict[str, Any]:
                 "error": {"code": "interrupted", "detail": "It broke off."},
                 "attempt": 2,
                 "answer_to": QUESTION,
+                "reply_to": None,
                 "created_at": AT,
                 "edited_at": AT,
             },
@@ -103,7 +106,12 @@ def same(file: dict[str, Any]) -> list[dict[str, Any]]:
     places = {message.get("id"): place for place, message in enumerate(file["messages"])}
     found = copy.deepcopy(file["messages"])
     for place, message in enumerate(found):
-        message |= {"id": None, "seq": place + 1, "answer_to": places.get(message["answer_to"])}
+        message |= {
+            "id": None,
+            "seq": place + 1,
+            "answer_to": places.get(message["answer_to"]),
+            "reply_to": places.get(message.get("reply_to")),
+        }
         if message["author"]:
             message["author"]["id"] = None
     return found
@@ -136,6 +144,7 @@ def test_what_was_exported_becomes_a_new_conversation_of_the_importer_s(cast, ol
         "owner": {"id": str(cast.liam.user.id), "role": "leader"},
         "access": {"private": True, "roles": [], "users": []},
         "context": {"opened_from": None, "intent": None},
+        "thread": None,
         "message_count": 2,
         "tokens_used": 0,
         "satisfaction_rating": None,

@@ -3,15 +3,18 @@
 import uuid
 from typing import Any
 
+import orjson
 import pytest
 from django.conf import settings
 
 from chat.choices import MessageStatus
-from chat.documents import Message
+from chat.documents import Conversation, Message
 from chat.realtime import limits
 from config import mongo
+from tenants import scoping
 from tenants.choices import Role
-from tests.api.conftest import errors_of, refused_field, with_key
+from tenants.models import ApiKey
+from tests.api.conftest import errors_of, refused_field, signed_in, with_key
 from tests.api.test_conversations import BAD_BODIES, MISSING, OPERATOR, start
 from tests.cast import make_person
 
@@ -68,11 +71,13 @@ def test_a_question_is_taken_and_its_answer_is_on_its_way(cast, olive, talk):
         "referenced_employees": [],
         "follow_ups": [],
         "attachments": [],
+        "tools": [],
         "feedback": None,
         "error": None,
         "attempt": 1,
         "versions": 1,
         "answer_to": None,
+        "reply_to": None,
         "client_id": "c-1",
         "edited_at": None,
     }
@@ -314,3 +319,31 @@ def test_the_headers_say_what_may_still_be_sent(cast, talk):
 def test_a_message_that_is_too_long_is_refused_with_the_sentence_of_the_socket(olive, talk):
     [error] = errors_of(olive.post(talk, {"text": "x" * (settings.TEXT_LIMIT + 1)}), 400)
     assert (error["attr"], error["detail"]) == ("text", f"The message is too long. {settings.TEXT_LIMIT:,} characters are the most.")
+
+
+# the key that it was asked with
+
+
+def test_a_question_and_its_answer_name_the_key_of_the_program_and_no_key_of_a_person(cast, olive, talk):
+    def keys(message):
+        these = {"organizationId": str(cast.acme.pk), "conversationId": message["conversation"]}
+        return [raw.get("apiKeyId") for raw in mongo.collection(Message).find(these).sort("seq")]
+
+    with scoping.tenant(cast.acme):
+        key = str(ApiKey.objects.for_tenant(cast.acme).get(membership=cast.olive.membership).pk)
+    said = say(olive, talk)
+    assert keys(said["message"]) == [key, key]
+    assert key not in orjson.dumps(said).decode()
+    let(said["answer"], cast, status="error")
+    person = signed_in(cast.olive.user)
+    assert person.post(f"messages/{said['answer']['id']}/retry").status_code == 200
+    assert keys(said["message"]) == [key, None], "whose attempt it is holds it"
+    let(said["answer"], cast, status="sent")
+    assert olive.post(f"messages/{said['answer']['id']}/regenerate").status_code == 200
+    assert keys(said["message"]) == [key, key]
+    queue = talk.replace("/messages", "/queue")
+    assert olive.post(queue, {"text": "And Ida?", "client_id": "two"}).status_code == 201
+    waiting = mongo.collection(Conversation).find_one(
+        {"organizationId": str(cast.acme.pk), "conversationId": said["message"]["conversation"]}
+    )["queue"]["questions"]
+    assert [question["apiKeyId"] for question in waiting] == [key]

@@ -39,6 +39,7 @@ def test_it_waits_in_the_shape_that_is_documented_and_the_same_again_is_the_same
         "id": "",
         "author": {"id": str(cast.olive.user.pk), "name": cast.olive.user.name, "role": "owner"},
         "text": "Second?",
+        "reply_to": None,
         "attachments": [],
         "strand": 0,
         "status": "waiting",

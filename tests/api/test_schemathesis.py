@@ -21,6 +21,7 @@ from tests.api.conftest import Caller, with_key
 from tests.api.test_conversations import start
 from tests.api.test_messages import say
 from tests.chat.files import keep_file
+from tests.configured import configured
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
 
@@ -52,16 +53,22 @@ def world(cast) -> World:
     olive = with_key(cast.olive)
     conversation = start(olive, cast)["id"]
     said = say(olive, f"conversations/{conversation}/messages")
+    waits = olive.post(f"conversations/{conversation}/queue", {"text": "And then?", "client_id": "waits"}).json()
     return World(
         caller=olive,
         known={
+            **configured(olive),
             "conversation_id": conversation,
             "message_id": said["answer"]["id"],
             "attachment_id": keep_file(str(cast.acme.pk), conversation, user_id=said["message"]["author"]["id"]),
+            "question_id": waits["queue"]["questions"][0]["id"],
             "share_id": olive.post(f"conversations/{conversation}/shares", {"audience": "anyone", "days": 7}).json()["id"],
             "employee_id": str(cast.employees["Erik Ek"].id),
             "branch_id": str(cast.north.id),
             "department_id": str(cast.sales.id),
+            "platform": "meta_ads",
+            "connection_id": olive.post("connections/meta_ads/demo").json()["id"],
+            "budget_id": olive.post("budgets", {"scope": "organization", "period": "month", "amount": "5"}).json()["id"],
         },
     )
 

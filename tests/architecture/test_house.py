@@ -35,6 +35,7 @@ def test_config_knows_no_domain_but_where_the_process_is_put_together():
             "config/health.py": "asks the role's own module whether row-level security holds for it",
             "config/partitions.py": "acts as the owner of the tables, which the role's own module knows how to",
             "config/urls.py": "the list of addresses",
+            "config/activity.py": "makes up what the demo's people did",
             "config/seeding.py": "makes the demo through the apps' services",
         },
     )
@@ -78,9 +79,13 @@ def test_redis_keys_are_written_in_one_file_of_each_boundary():
         found,
         {
             "chat/realtime/keys.py": "the chat's keys",
+            "integrations/cache.py": "integrations' keys",
+            "integrations/keys.py": "the integrations' keys",
             "chat/api.py": "the name of a link's address looks alike",
             "chat/views.py": "names of addresses look alike",
+            "chat/connections.py": "the name of a page's address looks alike",
             "chat/actions.py": "names of addresses look alike",
+            "analytics/middleware.py": "names of addresses look alike",
         },
     )
 
@@ -145,3 +150,14 @@ def test_every_event_fits_the_fixed_place_of_its_number():
     draft = events.delta(conversation_id="0" * 36, message_id="1" * 36, attempt=1, offset=3, text="x")
     whole = b'{"conversation":"%b","n":4711,' % draft.conversation_id.encode() + draft.body
     assert events.number_of(whole) == 4711
+
+
+def test_nobody_waits_with_wait_for():
+    """In Python 3.11 it takes no notice of being cancelled at the moment at which it has what it waits for. `asyncio.timeout` does."""
+    waits = re.compile(r"asyncio\.wait_for\(")
+    assert waits.search("await asyncio.wait_for(x, 1)")
+    apps = ("config", "tenants", "integrations", "chat", "analytics", "dashboards")
+    found = [
+        str(path.relative_to(ROOT)) for app in apps for path in (ROOT / app).rglob("*.py") if waits.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []

@@ -9,9 +9,11 @@ or `closed` for a socket that does not open.
 """
 
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -26,7 +28,8 @@ from chat.documents import Attachment, Conversation, Message, Share
 from chat.frames import TABLE as FRAMES
 from chat.services import attachments
 from config import json, mongo
-from tenants import access
+from integrations.models import Bridge, Budget
+from tenants import access, scoping
 from tenants.choices import Role
 from tenants.services import accounts
 from tests.api.conftest import Caller, cast, server, signed_in, with_key
@@ -34,6 +37,7 @@ from tests.api.test_conversations import start
 from tests.api.test_messages import say
 from tests.cast import Cast, make_person
 from tests.chat.files import keep_file
+from tests.configured import configured
 
 __all__ = ["cast", "server"]
 
@@ -102,6 +106,69 @@ POST   /api/v1/messages/{message_id}/regenerate                        401   401
 GET    /api/v1/messages/{message_id}/versions                          401   401   200   200   404   404   404   404   404   403
 POST   /api/v1/messages/{message_id}/feedback                          401   401   200   200   404   404   404   404   404   403
 GET    /api/v1/search                                                  401   401   200   200   200   200   200   200   200   403
+GET    /api/v1/metrics/engagement                                           401   401   200   200   403   403   403   403   200   403
+GET    /api/v1/metrics/adoption                                             401   401   200   200   403   403   403   403   200   403
+GET    /api/v1/metrics/features                                             401   401   200   200   403   403   403   403   200   403
+GET    /api/v1/metrics/reports                                              401   401   200   200   403   403   403   403   200   403
+GET    /api/v1/metrics/impact                                               401   401   200   200   403   403   403   403   200   403
+GET    /api/v1/metrics/chat                                                 401   401   200   200   403   403   403   403   200   403
+GET    /api/v1/metrics/usage                                                401   401   200   200   403   403   403   403   200   403
+GET    /api/v1/connections                                             401   401   200   200   200   200   403   403   200   403
+POST   /api/v1/connections/{platform}/connect                          401   401   200   409   200   200   403   403   200   403
+POST   /api/v1/connections/{platform}/demo                             401   401   201   201   201   201   403   403   201   403
+GET    /api/v1/connections/{connection_id}                             401   401   200   200   404   404   403   403   404   403
+PATCH  /api/v1/connections/{connection_id}                             401   401   409   409   404   404   403   403   404   403
+DELETE /api/v1/connections/{connection_id}                             401   401   204   204   404   404   403   403   404   403
+GET    /api/v1/budgets                                                 401   401   200   200   200   403   403   403   200   403
+POST   /api/v1/budgets                                                 401   401   201   201   403   403   403   403   400   403
+GET    /api/v1/budgets/{budget_id}                                     401   401   200   200   200   403   403   403   404   403
+PATCH  /api/v1/budgets/{budget_id}                                     401   401   200   200   403   403   403   403   404   403
+DELETE /api/v1/budgets/{budget_id}                                     401   401   204   204   403   403   403   403   404   403
+GET    /api/v1/budgets/{budget_id}/spending                            401   401   200   200   200   403   403   403   404   403
+POST   /api/v1/events                                                  401   401   201   201   201   201   201   201   201   403
+
+GET    /api/v1/bridges                                                      401 401 200 200 200 403 403 403 200 403
+POST   /api/v1/bridges                                                      401 401 201 201 403 403 403 403 201 403
+GET    /api/v1/bridges/{slug}                                               401 401 200 200 200 403 403 403 404 403
+PATCH  /api/v1/bridges/{slug}                                               401 401 200 200 403 403 403 403 404 403
+DELETE /api/v1/bridges/{slug}                                               401 401 204 204 403 403 403 403 404 403
+GET    /api/v1/bridges/{slug}/versions                                      401 401 200 200 200 403 403 403 404 403
+POST   /api/v1/bridges/{slug}/versions                                      401 401 200 200 403 403 403 403 404 403
+GET    /api/v1/bridges/{slug}/versions/{number}                             401 401 200 200 200 403 403 403 404 403
+POST   /api/v1/bridges/{slug}/versions/{number}/publish                     401 401 200 200 403 403 403 403 404 403
+POST   /api/v1/bridges/{slug}/versions/{number}/label                       401 401 200 200 403 403 403 403 404 403
+GET    /api/v1/bridges/{slug}/versions/{number}/diff                        401 401 200 200 200 403 403 403 404 403
+GET    /api/v1/bridges/{slug}/changes                                       401 401 200 200 200 403 403 403 404 403
+POST   /api/v1/bridges/{slug}/completions                                   401 401 200 200 200 200 403 403 404 403
+POST   /api/v1/bridges/{slug}/try                                           401 401 200 200 200 403 403 403 404 403
+GET    /api/v1/bridges/{slug}/trials                                        401 401 200 200 200 403 403 403 404 403
+POST   /api/v1/bridges/{slug}/trials                                        401 401 201 201 403 403 403 403 404 403
+POST   /api/v1/bridges/{slug}/trials/run                                    401 401 200 200 200 403 403 403 404 403
+GET    /api/v1/bridges/{slug}/trials/{trial_id}                             401 401 200 200 200 403 403 403 404 403
+PATCH  /api/v1/bridges/{slug}/trials/{trial_id}                             401 401 200 200 403 403 403 403 404 403
+DELETE /api/v1/bridges/{slug}/trials/{trial_id}                             401 401 204 204 403 403 403 403 404 403
+GET    /api/v1/prompts                                                      401 401 200 200 200 403 403 403 200 403
+GET    /api/v1/prompts/{prompt_id}                                          401 401 200 200 200 403 403 403 404 403
+GET    /api/v1/templates                                                    401 401 200 200 200 403 403 403 200 403
+POST   /api/v1/templates                                                    401 401 201 201 403 403 403 403 201 403
+GET    /api/v1/templates/{template_id}                                      401 401 200 200 200 403 403 403 404 403
+PATCH  /api/v1/templates/{template_id}                                      401 401 200 200 403 403 403 403 404 403
+DELETE /api/v1/templates/{template_id}                                      401 401 204 204 403 403 403 403 404 403
+GET    /api/v1/api-calls                                                    401 401 200 200 200 403 403 403 200 403
+POST   /api/v1/api-calls                                                    401 401 201 201 403 403 403 403 201 403
+GET    /api/v1/api-calls/{tool_id}                                          401 401 200 200 200 403 403 403 404 403
+PATCH  /api/v1/api-calls/{tool_id}                                          401 401 200 200 403 403 403 403 404 403
+DELETE /api/v1/api-calls/{tool_id}                                          401 401 204 204 403 403 403 403 404 403
+GET    /api/v1/model-configurations                                         401 401 200 200 200 403 403 403 200 403
+POST   /api/v1/model-configurations                                         401 401 201 201 403 403 403 403 201 403
+GET    /api/v1/model-configurations/{model_id}                              401 401 200 200 200 403 403 403 404 403
+PATCH  /api/v1/model-configurations/{model_id}                              401 401 200 200 403 403 403 403 404 403
+DELETE /api/v1/model-configurations/{model_id}                              401 401 204 204 403 403 403 403 404 403
+GET    /api/v1/chatbots                                                     401 401 200 200 200 403 403 403 200 403
+POST   /api/v1/chatbots                                                     401 401 201 201 403 403 403 403 201 403
+GET    /api/v1/chatbots/{chatbot_id}                                        401 401 200 200 200 403 403 403 404 403
+PATCH  /api/v1/chatbots/{chatbot_id}                                        401 401 200 200 403 403 403 403 404 403
+DELETE /api/v1/chatbots/{chatbot_id}                                        401 401 204 204 403 403 403 403 404 403
 
 GET    /                                                             login login   302 login   302   302   302   302   302   200
 GET    /s/<str:token>/                                                 404   404   200   404   200   200   200   200   404   404
@@ -140,6 +207,66 @@ POST   /o/<slug:organization>/chat/<uuid:conversation>/pin/          login login
 POST   /o/<slug:organization>/chat/<uuid:conversation>/archive/      login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/restore/      login login   302 login   404   404   404   404   404   404
 POST   /o/<slug:organization>/chat/<uuid:conversation>/delete/       login login   302 login   404   404   404   404   404   404
+GET    /o/<slug:organization>/dashboard/                             login login   200 login   403   403   403   403   404   404
+GET    /o/<slug:organization>/dashboard/<slug:metric>/               login login   200 login   403   403   403   403   404   404
+GET    /o/<slug:organization>/connections/                           login login   200 login   200   200   403   403   404   404
+POST   /o/<slug:organization>/connections/<slug:platform>/connect/   login login   302 login   302   302   403   403   404   404
+POST   /o/<slug:organization>/connections/<slug:platform>/demo/      login login   302 login   302   302   403   403   404   404
+POST   /o/<slug:organization>/connections/<uuid:connection>/account/ login login   302 login   404   404   403   403   404   404
+POST   /o/<slug:organization>/connections/<uuid:connection>/disconnect/ login login 302 login  404   404   403   403   404   404
+GET    /connections/<slug:platform>/callback/                          400   400   400   400   400   400   400   400   400   400
+
+GET    /o/<slug:organization>/settings/                               login login 302 login 302 403 403 403 404 404
+GET    /o/<slug:organization>/settings/bridges/                       login login 200 login 200 403 403 403 404 404
+GET    /o/<slug:organization>/settings/bridges/new/                   login login 200 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/bridges/new/                   login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/bridges/<slug:slug>/           login login 200 login 200 403 403 403 404 404
+POST   /o/<slug:organization>/settings/bridges/<slug:slug>/           login login 302 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/bridges/<slug:slug>/delete/    login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/bridges/<slug:slug>/versions/  login login 200 login 200 403 403 403 404 404
+POST   /o/<slug:organization>/settings/bridges/<slug:slug>/versions/  login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/bridges/<slug:slug>/versions/<int:number>/ login login 200 login 200 403 403 403 404 404
+POST   /o/<slug:organization>/settings/bridges/<slug:slug>/versions/<int:number>/publish/ login login 302 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/bridges/<slug:slug>/versions/<int:number>/label/ login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/bridges/<slug:slug>/changes/   login login 200 login 200 403 403 403 404 404
+GET    /o/<slug:organization>/settings/bridges/<slug:slug>/playground/ login login 200 login 200 403 403 403 404 404
+POST   /o/<slug:organization>/settings/bridges/<slug:slug>/playground/ login login 200 login 200 403 403 403 404 404
+GET    /o/<slug:organization>/settings/bridges/<slug:slug>/trials/    login login 200 login 200 403 403 403 404 404
+POST   /o/<slug:organization>/settings/bridges/<slug:slug>/trials/    login login 302 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/bridges/<slug:slug>/trials/run/ login login 200 login 200 403 403 403 404 404
+GET    /o/<slug:organization>/settings/bridges/<slug:slug>/trials/<uuid:trial_id>/ login login 200 login 200 403 403 403 404 404
+POST   /o/<slug:organization>/settings/bridges/<slug:slug>/trials/<uuid:trial_id>/ login login 302 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/bridges/<slug:slug>/trials/<uuid:trial_id>/delete/ login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/models/                        login login 200 login 200 403 403 403 404 404
+GET    /o/<slug:organization>/settings/models/new/                    login login 200 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/models/new/                    login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/models/<uuid:model_id>/        login login 200 login 200 403 403 403 404 404
+POST   /o/<slug:organization>/settings/models/<uuid:model_id>/        login login 302 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/models/<uuid:model_id>/delete/ login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/templates/                     login login 200 login 200 403 403 403 404 404
+GET    /o/<slug:organization>/settings/templates/new/                 login login 200 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/templates/new/                 login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/templates/<uuid:template_id>/  login login 200 login 200 403 403 403 404 404
+POST   /o/<slug:organization>/settings/templates/<uuid:template_id>/  login login 302 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/templates/<uuid:template_id>/delete/ login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/tools/                         login login 200 login 200 403 403 403 404 404
+GET    /o/<slug:organization>/settings/tools/new/                     login login 200 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/tools/new/                     login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/tools/<uuid:tool_id>/          login login 200 login 200 403 403 403 404 404
+POST   /o/<slug:organization>/settings/tools/<uuid:tool_id>/          login login 302 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/tools/<uuid:tool_id>/delete/   login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/chatbots/                      login login 200 login 200 403 403 403 404 404
+GET    /o/<slug:organization>/settings/chatbots/new/                  login login 200 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/chatbots/new/                  login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/chatbots/<uuid:chatbot_id>/    login login 200 login 200 403 403 403 404 404
+POST   /o/<slug:organization>/settings/chatbots/<uuid:chatbot_id>/    login login 302 login 403 403 403 403 404 404
+POST   /o/<slug:organization>/settings/chatbots/<uuid:chatbot_id>/delete/ login login 302 login 403 403 403 403 404 404
+GET    /o/<slug:organization>/settings/budgets/                      login login   200 login   200   403   403   403   404   404
+GET    /o/<slug:organization>/settings/budgets/new/                  login login   200 login   403   403   403   403   404   404
+POST   /o/<slug:organization>/settings/budgets/new/                  login login   302 login   403   403   403   403   404   404
+GET    /o/<slug:organization>/settings/budgets/<uuid:budget_id>/     login login   200 login   200   403   403   403   404   404
+POST   /o/<slug:organization>/settings/budgets/<uuid:budget_id>/     login login   302 login   403   403   403   403   404   404
+POST   /o/<slug:organization>/settings/budgets/<uuid:budget_id>/delete/ login login 302 login 403 403 403 403 404 404
 
 FRAME  join                                                         closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  leave                                                        closed closed  yes   yes   yes   yes   yes   yes closed closed
@@ -155,6 +282,8 @@ FRAME  feedback                                                     closed close
 FRAME  typing                                                       closed closed  yes   yes 404 404 404 404 closed closed
 FRAME  presence                                                     closed closed  yes   yes   yes   yes   yes   yes closed closed
 FRAME  read                                                         closed closed  yes   yes 404 404 404 404 closed closed
+FRAME  watch                        closed closed  yes   yes forbidden forbidden forbidden forbidden closed closed
+FRAME  unwatch                                                      closed closed  yes   yes   yes   yes   yes   yes closed closed
 """
 
 # Not ours to list address by address; each has a test of its own below or in its app's tests.
@@ -169,6 +298,15 @@ BODIES: dict[str, Any] = {
         "conversation": {"type": "one_to_one", "title": "Imported", "created_at": "2026-01-02T03:04:05Z"},
         "messages": [],
     },
+    "POST /api/v1/budgets": {"scope": "bridge", "target_id": "{budget_target}", "period": "month", "amount": "5"},
+    "PATCH /api/v1/budgets/{budget_id}": {"amount": "2"},
+    "POST /o/<slug:organization>/settings/budgets/new/": {
+        "target": "{budget_choice}",
+        "period": "month",
+        "amount": "5",
+        "warn_percent": "80",
+    },
+    "POST /o/<slug:organization>/settings/budgets/<uuid:budget_id>/": {"amount": "2", "warn_percent": "80"},
     "POST /api/v1/employees": {"first_name": "Nina", "last_name": "Näs"},
     "PATCH /api/v1/employees/{employee_id}": {"job_title": "Lead"},
     "PATCH /api/v1/conversations/{conversation_id}": {"title": "Renamed", "pinned": True},
@@ -203,6 +341,79 @@ BODIES: dict[str, Any] = {
     "FRAME presence": {"status": "busy"},
     "FRAME read": {"seq": 1},
     "POST /api/v1/conversations/{conversation_id}/read": {"seq": 1},
+    "POST /api/v1/bridges": {"name": "Matrix", "slug": "{new_slug}"},
+    "PATCH /api/v1/bridges/{slug}": {"name": "Renamed"},
+    "POST /api/v1/bridges/{slug}/versions/{number}/label": {"label": "stable"},
+    "POST /api/v1/bridges/{slug}/completions": {"text": "Hello."},
+    "POST /api/v1/bridges/{slug}/try": {"text": "Hello."},
+    "POST /api/v1/bridges/{slug}/trials": {"name": "Two"},
+    "PATCH /api/v1/bridges/{slug}/trials/{trial_id}": {"name": "Three"},
+    "POST /api/v1/templates": {"name": "{new_slug}", "text": "Hello."},
+    "PATCH /api/v1/templates/{template_id}": {"text": "Good day."},
+    "POST /api/v1/api-calls": {
+        "name": "{new_name}",
+        "description": "Finds it.",
+        "parameters": {"type": "object"},
+        "url": "https://shop.example.com/",
+    },
+    "PATCH /api/v1/api-calls/{tool_id}": {"description": "Finds them."},
+    "POST /api/v1/model-configurations": {"name": "{new_slug}", "model": "m-1"},
+    "PATCH /api/v1/model-configurations/{model_id}": {"model": "m-2"},
+    "POST /api/v1/chatbots": {"title": "{new_slug}"},
+    "PATCH /api/v1/chatbots/{chatbot_id}": {"config": {"type": "popup"}},
+    "POST /o/<slug:organization>/settings/bridges/new/": {
+        "name": "Matrix",
+        "slug": "{new_slug}",
+        "bridge_type": "api",
+        "cache_seconds": "0",
+    },
+    "POST /o/<slug:organization>/settings/bridges/<slug:slug>/": {
+        "name": "Renamed",
+        "slug": "{slug}",
+        "bridge_type": "api",
+        "cache_seconds": "0",
+    },
+    "POST /o/<slug:organization>/settings/bridges/<slug:slug>/versions/<int:number>/label/": {"label": "stable"},
+    "POST /o/<slug:organization>/settings/bridges/<slug:slug>/playground/": {"text": "Hello.", "left": "draft"},
+    "POST /o/<slug:organization>/settings/bridges/<slug:slug>/trials/": {"name": "Two"},
+    "POST /o/<slug:organization>/settings/bridges/<slug:slug>/trials/<uuid:trial_id>/": {"name": "Three"},
+    "POST /o/<slug:organization>/settings/models/new/": {"name": "{new_slug}", "service": "openai", "model_name": "m-1"},
+    "POST /o/<slug:organization>/settings/models/<uuid:model_id>/": {"name": "{new_slug}", "service": "openai", "model_name": "m-2"},
+    "POST /o/<slug:organization>/settings/templates/new/": {"name": "{new_slug}", "text": "Hello."},
+    "POST /o/<slug:organization>/settings/templates/<uuid:template_id>/": {"name": "{new_slug}", "text": "Hello."},
+    "POST /o/<slug:organization>/settings/tools/new/": {
+        "name": "{new_name}",
+        "description": "Finds it.",
+        "method": "GET",
+        "url": "https://shop.example.com/",
+    },
+    "POST /o/<slug:organization>/settings/tools/<uuid:tool_id>/": {
+        "name": "{new_name}",
+        "description": "Finds it.",
+        "method": "GET",
+        "url": "https://shop.example.com/",
+    },
+    "POST /o/<slug:organization>/settings/chatbots/new/": {
+        "title": "{new_slug}",
+        "buttonName": "Ask",
+        "themeColor": "#0c685f",
+        "type": "popup",
+        "widthUnit": "px",
+        "heightUnit": "px",
+    },
+    "POST /o/<slug:organization>/settings/chatbots/<uuid:chatbot_id>/": {
+        "title": "{new_slug}",
+        "buttonName": "Ask",
+        "themeColor": "#0c685f",
+        "type": "popup",
+        "widthUnit": "px",
+        "heightUnit": "px",
+    },
+    "PATCH /api/v1/connections/{connection_id}": {"account_id": "2001"},
+    "POST /o/<slug:organization>/connections/<uuid:connection>/account/": {"account": "2001"},
+    "POST /api/v1/events": {"client_id": "matrix", "event_type": "PAGE_VIEW"},
+    "FRAME watch": {"what": "metrics"},
+    "FRAME unwatch": {"what": "metrics"},
     "FRAME send": {"text": "Hello.", "client_id": "matrix"},
 }
 
@@ -281,6 +492,16 @@ def test_the_walk_sees_addresses_and_operations():
 # The world -------------------------------------------------------------------------------------------------------------
 
 
+# The names of what is made together, and of what was there before.
+OF_CONNECTIONS = {"connection", "connection_id"}
+OF_CONFIGURATION = {
+    *("slug", "number", "new_slug", "new_name", "prompt_id", "trial_id", "template_id", "tool_id", "model_id", "chatbot_id"),
+}
+CONSTANT = {
+    *("organization", "organization_id", "metric", "platform", "employee", "employee_id", "branch_id", "department_id"),
+}
+
+
 @dataclass(frozen=True)
 class Target:
     """One organization's things, by the name under which an address or a frame asks for them."""
@@ -301,19 +522,48 @@ class World:
     callers: dict[str, Caller]
     keys: dict[str, Caller]
 
-    def of_olive(self) -> Target:
-        """Fresh things that only Olive may see: a consultation about Wim of the South, with an answer that can be retried."""
+    # Made once: every test asks that what strangers tried has changed nothing.
+    @cached_property
+    def olives(self) -> Target:
+        return self.of_olive()
+
+    @cached_property
+    def gretas(self) -> Target:
+        return self.of_greta()
+
+    @cached_property
+    def only_read(self) -> Target:
+        """For owners, of whom nobody changes it."""
+        return self.of_olive()
+
+    def for_owners(self, operation: str) -> Target:
+        """What an operation changes is made for it; the rest stands there anyway."""
+        if operation.startswith("GET "):
+            return self.only_read
+        said = f"{operation} {QUERIES.get(operation)} {BODIES.get(operation)}"
+        named = set(re.findall(r"[<{](?:\w+:)?(\w+)[>}]", said))
+        fresh = self.of_olive(named) if operation.startswith("FRAME") or named - CONSTANT else self.only_read
+        return Target({**self.only_read.ids, **fresh.ids})
+
+    def of_olive(self, named: set[str] | None = None) -> Target:
+        """Fresh things that only Olive may see: a consultation about Wim of the South, with an answer that can be retried. All of them,
+        or those of the sorts that are named."""
         return self._target(
-            self.keys["olive"], subject="Wim Wolf", branch=self.cast.south.id, department=self.cast.workshop.id, slug="acme"
+            self.keys["olive"], named, subject="Wim Wolf", branch=self.cast.south.id, department=self.cast.workshop.id, slug="acme"
         )
 
     def of_greta(self) -> Target:
         stranger = self.cast.strangers["Hank Scorpio"]
         return self._target(
-            self.keys["greta"], subject="Hank Scorpio", branch=stranger.branch_id, department=stranger.department_id, slug="globex"
+            self.keys["greta"], None, subject="Hank Scorpio", branch=stranger.branch_id, department=stranger.department_id, slug="globex"
         )
 
-    def _target(self, owner: Caller, *, subject: str, branch: Any, department: Any, slug: str) -> Target:
+    def _target(self, owner: Caller, named: set[str] | None, *, subject: str, branch: Any, department: Any, slug: str) -> Target:
+        if named and named <= OF_CONNECTIONS | CONSTANT:
+            connection = owner.post("connections/meta_ads/demo").json()["id"]
+            return Target(dict.fromkeys(OF_CONNECTIONS, connection))
+        if named and named <= OF_CONFIGURATION | CONSTANT:
+            return Target(configured(owner))
         people = {**self.cast.employees, **self.cast.strangers}
         conversation = start(owner, self.cast, subject)["id"]
         said = say(owner, f"conversations/{conversation}/messages")
@@ -324,10 +574,19 @@ class World:
         user_id = said["message"]["author"]["id"]
         sign_in = UserSession.objects.create(user_id=user_id, session_key=f"matrix-{attachment}"[:40], ip="127.0.0.1", user_agent="x")
         link = owner.post(f"conversations/{conversation}/shares", {"audience": "organization", "days": 1}).json()
+        connection = owner.post("connections/meta_ads/demo").json()["id"] if named is None else ""
+        budget, budgeted = keep_budget(one["organizationId"])
         return Target(
             {
+                **(configured(owner) if named is None else {}),
+                "budget_id": budget,
+                "budget_target": budgeted,
+                "budget_choice": f"bridge:{budgeted}",
                 "sign_in_id": str(sign_in.pk),
                 "organization": slug,
+                "metric": "engagement",
+                "platform": "google_analytics",
+                **({} if named else dict.fromkeys(OF_CONNECTIONS, connection)),
                 "organization_id": str(people[subject].organization_id),
                 "conversation": conversation,
                 "conversation_id": conversation,
@@ -348,9 +607,19 @@ class World:
         )
 
 
+def keep_budget(organization_id: str) -> tuple[str, str]:
+    """A budget, and a bridge that has none yet."""
+    with scoping.tenant(organization_id):
+        name = uuid.uuid4()
+        bridge = Bridge.objects.for_tenant(organization_id).create(name=f"Matrix {name}", slug=f"matrix-{name}")
+        made = Budget.objects.for_tenant(organization_id).create(scope="key", target_id=uuid.uuid4(), amount=1)
+    return str(made.pk), str(bridge.pk)
+
+
 @pytest.fixture(autouse=True)
 def _as_many_messages_and_files_as_it_takes(settings, monkeypatch):
     settings.ROLE_LIMITS = False
+    settings.GOOGLE_CLIENT_ID, settings.GOOGLE_CLIENT_SECRET = "id", "secret"
     monkeypatch.setattr(attachments, "WAITING_LIMIT", 10_000)
 
 
@@ -370,7 +639,9 @@ def world(cast) -> World:
     for caller in (*callers.values(), *keys.values()):
         caller.get("me")  # notes the keys' use now: a test's open transaction would keep the row from the server's sockets
     accounts.suspend(petra.user)
-    return World(cast=cast, callers=callers, keys={**keys, "key": callers["key"], "susp": suspended_key, "nobody": callers["nobody"]})
+    world = World(cast=cast, callers=callers, keys={**keys, "key": callers["key"], "susp": suspended_key, "nobody": callers["nobody"]})
+    assert world.olives and world.gretas and world.only_read  # now: what a test makes in PostgreSQL is rolled back after it
+    return world
 
 
 def ask(caller: Caller, operation: str, target: Target) -> str:
@@ -414,21 +685,21 @@ BY_HTTP = [operation for operation in ROWS if not operation.startswith("FRAME")]
 
 @pytest.mark.parametrize("operation", BY_HTTP)
 def test_every_cell_is_as_the_table_says(world, operation):
-    shared = world.of_olive()
+    shared = world.olives
     before = state(shared)
     got = {}
     for name in PRINCIPALS:
-        got[name] = ask(world.callers[name], operation, world.of_olive() if name in OWNERS else shared)
+        got[name] = ask(world.callers[name], operation, world.for_owners(operation) if name in OWNERS else shared)
     assert got == ROWS[operation]
     assert state(shared) == before
 
 
-WITH_IDS = [operation for operation in BY_HTTP if re.search(r"[<{](?!slug:)", operation)]
+WITH_IDS = [operation for operation in BY_HTTP if re.search(r"[<{](?!slug:|platform})", operation)]
 
 
 @pytest.mark.parametrize("operation", WITH_IDS)
 def test_another_organization_s_identifiers_are_a_404_to_everybody(world, operation):
-    hers, foreign = world.of_olive(), world.of_greta()
+    hers, foreign = world.olives, world.gretas
     before = [state(hers), state(foreign)]
     mixed = Target({**foreign.ids, "organization": "acme"})
     assert ask(world.callers["olive"], operation, foreign) == "404"
@@ -482,7 +753,7 @@ BY_SOCKET = [operation for operation in ROWS if operation.startswith("FRAME")]
 @pytest.mark.parametrize("operation", BY_SOCKET)
 def test_every_frame_is_as_the_table_says(world, server, operation):
     do = operation.partition(" ")[2]
-    shared = world.of_olive()
+    shared = world.olives
     before = state(shared)
     got = {}
     for name in PRINCIPALS:
@@ -493,13 +764,14 @@ def test_every_frame_is_as_the_table_says(world, server, operation):
     assert state(shared) == before
 
 
-WITHOUT_DOORS = {"FRAME leave", "FRAME presence"}  # leaving what one is not in is harmless; how somebody is names nothing
+# Leaving what one is not in is harmless; how somebody is, and what is watched, names nothing.
+WITHOUT_DOORS = {"FRAME leave", "FRAME presence", "FRAME watch", "FRAME unwatch"}
 
 
 @pytest.mark.parametrize("operation", [each for each in BY_SOCKET if each not in WITHOUT_DOORS])
 def test_another_organization_s_identifiers_are_not_found_by_socket(world, server, operation):
     do = operation.partition(" ")[2]
-    hers, foreign = world.of_olive(), world.of_greta()
+    hers, foreign = world.olives, world.gretas
     before = [state(hers), state(foreign)]
     with socket_of(server, world.callers["olive"], "acme") as opened:
         assert frame(opened, do, foreign) == "404"

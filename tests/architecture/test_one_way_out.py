@@ -7,6 +7,7 @@ from tests.architecture import source
 CLIENTS = (
     "aiohappyeyeballs",
     "aiohttp",
+    "authlib.integrations",
     "ftplib",
     "http.client",
     "httpcore",
@@ -24,6 +25,7 @@ METHODS = ("create_connection", "open_connection", "open_unix_connection", "sock
 
 ALLOWED = {
     "integrations/egress.py": "it is the way out",
+    "integrations/transport.py": "has httpx2, and Authlib on it, connect by the wire and so by the way out",
     "config/probe.py": "a container's health check asks its own web process",
     "config/management/commands/up.py": "waits for its own web process",
 }

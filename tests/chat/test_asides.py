@@ -81,3 +81,20 @@ def test_many_are_named_without_an_argument(consultation, organization):
     one = contexts.Subject(id="1", name="Erik", job_title="", department="", compatibility={}, performance={}, signs={}, **nothing)
     _, button = asides.beside(replace(context, subjects=(one, one)), unseen=())
     assert "argument" not in button["value"]
+
+
+@pytest.mark.parametrize(
+    ("question", "labels"),
+    [
+        ("Connect Google Analytics.", ["Connect Google Analytics"]),
+        ("Please reconnect google ads and Meta Ads!", ["Connect Google Ads", "Connect Meta Ads"]),
+        (
+            "How do we stay in connection with Google Analytics?",
+            ["Connect Google Analytics"],
+        ),  # a report was wanted, and nothing is connected
+        ("Connect Erik with Dina.", []),
+    ],
+)
+def test_asked_to_connect_a_platform_the_answer_has_its_button(consultation, organization, question, labels):
+    found = [part["value"] for part in answered(consultation, question).parts if part["type"] == "button"]
+    assert [button["label"] for button in found if button["action"].startswith("oauth_")] == labels

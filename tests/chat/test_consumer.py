@@ -212,6 +212,22 @@ async def test_files_are_sent_by_socket_and_what_is_none_is_refused(consultation
     await socket.send_input({"type": "websocket.disconnect", "code": 1000})
 
 
+async def test_a_question_replies_by_socket_and_what_is_of_elsewhere_is_refused(consultation, key):
+    _, conversation = consultation
+    socket = await socket_with(key)
+
+    async def answer(**said):
+        await say(socket, do="send", ref=1, conversation=conversation.id, **said)
+        return (await heard(socket, until=lambda frame: frame.get("ack") == 1 or frame.get("ref") == 1))[-1]
+
+    first = (await answer(text="How is he?", client_id="first"))["message"]
+    for wrong, code in ((1, "wrong_type"), ([first["id"]], "wrong_type"), ("x", "unknown_message"), (conversation.id, "unknown_message")):
+        assert (await answer(text="And?", client_id="second", reply_to=wrong))["error"]["code"] == code
+    second = (await answer(text="And?", client_id="second", reply_to=first["id"]))["message"]
+    assert (second["reply_to"]["id"], second["reply_to"]["text"], second["seq"]) == (first["id"], "How is he?", 3)
+    await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+
+
 async def test_a_question_is_edited_by_socket_and_a_tab_joins_the_strand_that_it_wants(consultation, key):
     _, conversation = consultation
     one, two = await socket_with(key), await socket_with(key)

@@ -29,10 +29,16 @@ async def _listening(stores, monkeypatch):
 
 @pytest.fixture
 def reads(monkeypatch) -> list[Call]:
-    """The calls for which PostgreSQL was asked."""
+    """The calls for which PostgreSQL was asked, and answered: a connection that died meanwhile is tried again."""
     found: list[Call] = []
     read = contexts._subjects
-    monkeypatch.setattr(contexts, "_subjects", lambda call: (found.append(call), read(call))[1])
+
+    def watched(call: Call):
+        subjects = read(call)
+        found.append(call)
+        return subjects
+
+    monkeypatch.setattr(contexts, "_subjects", watched)
     return found
 
 

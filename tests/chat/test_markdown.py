@@ -56,3 +56,10 @@ def test_raw_html_is_text():
 
 def test_pictures_are_named_and_not_fetched():
     assert markdown.render("![A *cat*](https://e.example/cat.png)") == '<p><span class="image-alt">[image: A cat]</span></p>'
+
+
+def test_words_are_what_is_read_without_the_form():
+    text = "## Erik *Ek*\n\n- **Strong:** listening\n- [a link](https://example.com)\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
+    text += "```python\nx = 1\n```\nThe\nend <b>&"
+    assert markdown.words(text) == "Erik Ek Strong: listening a link a b 1 2 x = 1 The end <b>&"
+    assert markdown.words(" \n") == ""

@@ -12,10 +12,11 @@ from chat import access, selectors, tasks
 from chat.choices import Audience
 from chat.documents import Attachment, ChatSession, Context, Conversation, Message, MessageRevision, ReadMark, Share
 from chat.realtime import keys, stream
-from chat.services import attachments, conversations, reading, retention, sessions, shares, turns
-from config import mongo, redis
+from chat.services import attachments, conversations, reading, retention, shares, turns
+from config import mongo, periods, redis
 from tenants import access as people
 from tenants import scoping
+from tenants.models import RetentionPeriod
 
 HANGING = (Message, MessageRevision, Share, Attachment, ReadMark, Context, Conversation)
 DAY = timedelta(days=1)
@@ -71,7 +72,7 @@ def viewed(cast, made) -> None:
             "presenceStatus": "online",
             "activeConversations": views,
             **dict.fromkeys(("lastActivity", "lastSeenAt", "connectedAt", "createdAt", "updatedAt"), now),
-            "expiresAt": now + sessions.KEPT,
+            "expiresAt": now + periods.SESSIONS.period,
         }
     )
 
@@ -287,3 +288,33 @@ def test_who_writes_or_pins_while_the_clock_looks_wins(cast, monkeypatch):
     monkeypatch.setattr(stream, "announce", announce)
     assert retention.archive_idle(now=timezone.now()) == 1
     assert [status(made) for made in (first, second, third)] == ["archived", "active", "active"]
+
+
+def shorten(cast, name: str, days: int) -> None:
+    with scoping.tenant(cast.acme):
+        RetentionPeriod.objects.for_tenant(cast.acme).create(kept=name, days=days)
+
+
+@pytest.mark.usefixtures("media")
+def test_an_organization_may_have_deleted_conversations_go_sooner(cast, client):
+    old, young = (furnished(cast, client_id=name) for name in ("old", "young"))
+    deleted(cast, old, ago=7 * DAY)
+    deleted(cast, young, ago=6 * DAY)
+    shorten(cast, periods.DELETED.name, 7)
+    assert retention.remove_overdue(now=timezone.now()) == 1
+    assert (set(hanging(old).values()), set(hanging(young).values())) == ({0}, {1, 2})
+    client.force_login(cast.olive.user)
+    page = client.post(f"/o/acme/chat/{furnished(cast, client_id='next').id}/delete/", follow=True)
+    assert "For 7 days you can restore it" in page.content.decode()
+
+
+def test_an_organization_may_have_idle_conversations_archived_sooner(cast):
+    idle, busy = start(cast), start(cast)
+    for made, days in ((idle, 15), (busy, 13)):
+        one = {"organizationId": made.organization_id, "conversationId": made.id}
+        mongo.collection(Conversation).update_one(one, {"$set": {"lastMessageAt": timezone.now() - days * DAY}})
+    shorten(cast, periods.IDLE.name, 14)
+    assert retention.archive_idle(now=timezone.now()) == 1
+    with scoping.tenant(cast.acme):
+        assert access.conversation_for(cast.olive.membership, idle.id).status == "archived"
+        assert access.conversation_for(cast.olive.membership, busy.id).status == "active"

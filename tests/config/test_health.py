@@ -1,12 +1,13 @@
 """Alive, ready, and which store is not. Stores are really stopped, and started again."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test import Client
-from django_celery_beat.models import PeriodicTask
+from django.utils import timezone
 
-from config import schedule
-from config.management.commands import sync_schedule
+from analytics.models import FillState
 from tenants.database import roles
 
 STORES = {"postgres": ["postgresql"], "mongo": ["mongodb"], "valkey": ["broker", "redis"]}
@@ -95,18 +96,19 @@ def test_readyz_says_when_the_wall_between_tenants_does_not_hold(client, transac
     assert "Set DATABASE_ROLE" in response.json()["stores"]["postgresql"]["problem"]
 
 
-def test_readyz_says_when_the_last_night_began(client, stores, time_machine_at):
-    sync_schedule.register(schedule.SCHEDULE[0])
-    PeriodicTask.objects.update(queue="night", last_run_at=time_machine_at)
-    fill = client.get("/readyz").json()["last_fill"]
-    assert fill["at"].startswith("2026-03-01T02:00:00")
-    assert fill["age_seconds"] > 0
-    assert f"last fill: {fill['age_seconds'] // 1000}" in client.get("/readyz?format=text").content.decode()
-
-
-@pytest.fixture
-def time_machine_at():
-    return "2026-03-01T02:00:00Z"
+@pytest.mark.parametrize(("hours", "state"), [(1, "on time"), (25.9, "on time"), (26, "late"), (49.9, "late"), (50, "broken")])
+def test_readyz_says_how_old_the_newest_figures_are(client, stores, time_machine, hours, state):
+    time_machine.move_to(timezone.now(), tick=False)
+    now = timezone.now()
+    seen = now - timedelta(hours=hours)
+    FillState.objects.create(rollup="engagement", seen_until=now)
+    FillState.objects.create(rollup="chat", seen_until=seen)
+    response = client.get("/readyz")
+    assert response.status_code == 200  # old figures are no reason to take a process out of service
+    assert response.json()["last_fill"] == {"at": seen.isoformat(), "age_seconds": round(hours * 3600), "state": state}
+    assert f"s ago, {state}" in client.get("/readyz?format=text").content.decode()
+    gauge = [line for line in client.get("/metrics").content.decode().splitlines() if line.startswith("parley_fill_age_seconds")]
+    assert float(gauge[0].split()[-1]) == round(hours * 3600)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])

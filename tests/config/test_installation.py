@@ -19,8 +19,8 @@ def pins(name: str) -> dict[str, str]:
 
 def test_there_is_a_lock_for_each_purpose():
     assert LOCKS == [
-        "requirements-dev.txt", "requirements-llm.txt", "requirements-node.txt", "requirements-run.txt", "requirements-tools.txt",
-        "requirements.txt",
+        "requirements-dev.txt", "requirements-langchain.txt", "requirements-llm.txt", "requirements-node.txt", "requirements-run.txt",
+        "requirements-tools.txt", "requirements.txt",
     ]  # fmt: skip
 
 

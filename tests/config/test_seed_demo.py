@@ -8,8 +8,9 @@ from django.core.management import CommandError, call_command
 from chat.choices import ConsultationType, MessageStatus
 from chat.documents import Conversation, Message
 from config import demo, mongo
+from integrations.models import ApiCall, Bridge, Chatbot, Template, Trial
 from tenants import access, scoping
-from tenants.models import Candidate, Employee, Membership, Organization, User
+from tenants.models import Branch, Candidate, Department, Employee, Membership, Organization, User
 from tests import tenancy
 
 pytestmark = [pytest.mark.timeout(400)]
@@ -33,7 +34,7 @@ def tables() -> dict[str, list]:
     with scoping.across_tenants("the demo's test compares whole tables"):
         rows = {
             model.__name__: sorted(str(row) for row in model._base_manager.values_list("pk", "updated_at"))
-            for model in (Organization, User, Membership, Employee, Candidate)
+            for model in (Organization, User, Membership, Employee, Candidate, Bridge, Template, ApiCall, Chatbot, Trial)
         }
     for document in (Conversation, Message):
         rows[document.__name__] = sorted(
@@ -52,6 +53,11 @@ def test_it_makes_two_organizations_and_a_second_run_changes_nothing(stores, qui
         "Membership": len([account for account in demo.ACCOUNTS if account.organization]),
         "Employee": sum(len(organization.people) for organization in demo.ORGANIZATIONS),
         "Candidate": sum(len(organization.applicants) for organization in demo.ORGANIZATIONS),
+        "Bridge": 2,
+        "Template": 1,
+        "ApiCall": 1,
+        "Chatbot": 1,
+        "Trial": 1,
         "Conversation": sum(len(organization.talks) for organization in demo.ORGANIZATIONS),
         "Message": 2 * sum(len(talk.questions) for organization in demo.ORGANIZATIONS for talk in organization.talks),
     }
@@ -63,9 +69,14 @@ def test_it_makes_two_organizations_and_a_second_run_changes_nothing(stores, qui
     assert {answer["status"] for answer in answers} == {MessageStatus.SENT}
     assert {answer["aiModel"] for answer in answers} == {"offline consultant"}
     assert all(len(answer["content"]) > 200 for answer in answers)
+    assert max(answer["aiResponseMetadata"]["responseTime"] for answer in answers) < 60_000, "written now, not when it was asked"
 
     assert "Everything is there already." in seed()
     assert tables() == made
+
+    with scoping.across_tenants("the demo's test compares whole tables"):
+        for model in (Branch, Department):
+            assert {row.created_at == row.organization.created_at for row in model.across_tenants.select_related("organization")} == {True}
 
     olive = User.objects.get(email="olive@acme.example")
     assert olive.check_password(demo.PASSWORD)

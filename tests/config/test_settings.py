@@ -61,7 +61,10 @@ def test_a_real_process_ends_with_the_sentence():
     assert "ImproperlyConfigured: DATABASE_POOL is malformed" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "MONGODB_URI", "REDIS_URL", "CELERY_BROKER_URL"])
+@pytest.mark.parametrize(
+    "name",
+    ["SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "MONGODB_URI", "REDIS_URL", "CELERY_BROKER_URL", "FIELD_ENCRYPTION_KEYS"],
+)
 @pytest.mark.parametrize("value", [None, ""], ids=["missing", "empty"])
 def test_what_production_needs_is_asked_for_by_name(start_up, name, value):
     assert start_up(**{name: value}).startswith(f"{name} is not set.")
@@ -84,6 +87,12 @@ def test_what_production_needs_is_asked_for_by_name(start_up, name, value):
         ("PROVIDER_IDLE_TIMEOUT", "soon"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FORMAT", "yaml"),
+        ("FIELD_ENCRYPTION_KEYS", "a-secret-key-without-an-id"),
+        ("FIELD_ENCRYPTION_KEYS", "1:secret"),
+        ("FIELD_ENCRYPTION_KEYS", "1:c2VjcmV0"),
+        ("FIELD_ENCRYPTION_KEYS", f"{PRODUCTION['FIELD_ENCRYPTION_KEYS']},{PRODUCTION['FIELD_ENCRYPTION_KEYS']}"),
+        ("FIELD_ENCRYPTION_KEYS", "a.b:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        ("GOOGLE_TOKEN_URL", "oauth2.googleapis.com/token"),
     ],
 )
 def test_a_malformed_value_is_named(start_up, name, value):

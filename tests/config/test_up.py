@@ -244,7 +244,13 @@ def test_with_nobody_listening_any_more_it_still_stops_in_order(tmp_path, number
     folder = tmp_path / "data"
     reader, writer = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, MANAGE, "up"], env=environment_for(folder, free_port()), stdin=subprocess.DEVNULL, stdout=writer, stderr=writer
+        [sys.executable, MANAGE, "up"],
+        env=environment_for(folder, free_port()),
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        stderr=writer,
+        # Tests that are run with `nohup` would hand down that a closed terminal means nothing.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     os.close(writer)
     said = b""

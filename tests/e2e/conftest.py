@@ -1,7 +1,6 @@
 """Tests in a real browser. Nothing is skipped where it is missing: the tests fail and say what to install."""
 
 import inspect
-import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +24,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Route, TimeoutEr
 from chat.services import conversations
 from tenants import scoping
 from tenants.models import User
+from tests import chromium
 from tests.cast import PASSWORD, Cast, make_cast
 from tests.e2e.site import Shared, Site, shared
 from tests.e2e.upstream import Upstream
@@ -57,13 +57,10 @@ def pytest_collection_modifyitems(items) -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser():
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
-    if executable is None:
-        pytest.fail("The tests in a browser need Chromium. Install it: apt-get install chromium", pytrace=False)
     if not (settings.BASE_DIR / "node_modules" / "marked").is_dir():
         pytest.fail("The pages' JavaScript libraries are missing. Install them: npm ci", pytrace=False)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+        browser = await playwright.chromium.launch(executable_path=chromium.executable(), args=list(ARGUMENTS))
         yield browser
         await browser.close()
 

@@ -23,11 +23,12 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) {
     if (!entry.hadRecentInput) {
       const parts = entry.sources.map(({ node }) => node?.outerHTML?.slice(0, 120) ?? node?.textContent);
-      window.shifts.push([entry.value, parts]);
+      window.shifts.push([entry.value, entry.startTime, parts]);
     }
   }
 }).observe({ type: "layout-shift", buffered: true });
 """
+DRAWN = "new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(() => go(performance.now()))))"
 SMALL_TARGETS = """
 () => [...document.querySelectorAll(".room :is(button, summary, a[href], input:not([type=hidden]), textarea)")]
   .filter((element) => element.checkVisibility({ checkVisibilityCSS: true }) && !element.closest(".visually-hidden, .prose"))
@@ -45,12 +46,16 @@ async def test_nothing_jumps_while_a_long_answer_is_written(page, world, width, 
     await page.add_init_script(SHIFTS)
     world.upstream.behave(MARKDOWN, size=40, pause=0.02)
     await page.goto(world.conversation)
+    asked = await page.evaluate("performance.now()")
     await ask(page, "Tell me all.")
+    await expect(answer(page)).to_be_attached()
+    stands = await page.evaluate(DRAWN)
     await expect(answer(page)).to_have_attribute("data-status", "sent", timeout=60_000)
     await expect(answer(page).locator(".hljs-keyword").first).to_be_attached()
     await page.wait_for_timeout(500)  # what follows the end: colours, facts, suggestions
-    shifts = await page.evaluate("window.shifts")
-    assert sum(value for value, _ in shifts) < 0.02, sorted(shifts, reverse=True)[:5]
+    # The question and the place of its answer are meant to appear. A browser forgives that half a second; a busy machine needs longer.
+    shifts = [shift for shift in await page.evaluate("window.shifts") if not asked <= shift[1] <= stands]
+    assert sum(value for value, *_ in shifts) < 0.02, sorted(shifts, reverse=True)[:5]
 
 
 async def test_all_scripts_of_the_page_are_small(page, world):

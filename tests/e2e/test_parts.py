@@ -45,6 +45,7 @@ async def test_every_type_is_shown_and_a_button_does_what_is_listed_or_nothing(p
     await expect(message.locator("code.language-python")).to_contain_text("x = 1 < 2")
     await expect(message.get_by_text("[image: plan.png]")).to_be_visible()
     await expect(message.get_by_role("region", name="Goals")).to_contain_text("Erik")
+    await expect(message.get_by_role("region", name="Sessions").get_by_role("cell")).to_have_text(["<b>1</b> May", "3", "2 May", "0.5"])
     await expect(message.get_by_text("Connect", exact=True)).to_be_visible()
     await expect(message.get_by_role("link", name="Connect")).to_have_count(0)
     button = message.get_by_role("link", name="Ask how ready he is")

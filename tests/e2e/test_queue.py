@@ -1,5 +1,7 @@
 """The next question waits while an answer is being written: with the mouse, by keyboard, in two tabs, without a script."""
 
+import asyncio
+
 from playwright.async_api import expect
 
 from chat.documents import Message
@@ -113,4 +115,9 @@ async def test_without_script(plain, world):
     world.upstream.hold_after = None
     world.upstream.go.set()
     await reload_until(plain, answer(plain), "sent")
+    for _ in range(20):  # the next question is asked in a moment
+        await plain.reload()
+        if await plain.locator("[data-role=user]").count() == 2:
+            break
+        await asyncio.sleep(0.25)
     await expect(plain.locator("[data-role=user] [data-slot=body]").last).to_have_text("Second, but shorter?")

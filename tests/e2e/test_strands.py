@@ -90,6 +90,7 @@ async def test_escape_closes_and_what_was_refused_stays_written(page, world):
     await expect(field).to_be_hidden()
     await expect(question(page, "First?").locator(".message-edit summary")).to_be_focused()
     await page.keyboard.press("Enter")
+    await expect(field).to_be_focused()
     await field.fill("First, in other words?")
     one = {"organizationId": str(world.cast.acme.pk), "conversationId": world.conversation_id}
     mongo.collection(Conversation).update_one(one, {"$set": {"status": "archived"}})

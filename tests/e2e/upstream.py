@@ -44,6 +44,7 @@ class Upstream:
         self.go = threading.Event()
         self.hung_up = threading.Event()
         self.questions: list[dict] = []
+        self.call: tuple[str, dict] | None = None  # a tool that is wanted before the answer, and its arguments
         self.structure: dict | None = None  # what a question that wants no stream is given
 
     def answer_to(self, handler: BaseHTTPRequestHandler) -> None:
@@ -63,6 +64,15 @@ class Upstream:
         held = self.hold_after
         text = self.answer
         try:
+            if self.call and self.questions[-1]["messages"][-1]["role"] != "tool":
+                name, arguments = self.call
+                wanted = {"index": 0, "id": "call-1", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+                self._say(handler, {"delta": {"tool_calls": [wanted]}, "finish_reason": None})
+                self._say(handler, {"delta": {}, "finish_reason": "tool_calls"})
+                self._write(handler, {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}})
+                handler.wfile.write(b"data: [DONE]\n\n")
+                handler.close_connection = True
+                return
             for start in range(0, len(text), self.size):
                 if held is not None and start >= held:
                     held = None

@@ -39,6 +39,20 @@ def writes(
     return script
 
 
+def calls_tool(name: str, **arguments: object) -> Script:
+    """Wants a tool called; what it says about the tool's words is `TEXT`."""
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.head(content_type="text/event-stream", transfer_encoding="chunked", connection="close")
+        use = {"index": 0, "id": "call-1", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+        said = {"id": "c", "object": "chat.completion.chunk", "model": "m-1", "created": 1}
+        wanted = said | {"choices": [{"index": 0, "delta": {"tool_calls": [use]}, "finish_reason": None}]}
+        end = said | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+        await exchange.chunks(event(wanted), event(end), event(chunk(usage=USAGE)), b"data: [DONE]\n\n")
+
+    return script
+
+
 def refuses(status: str, *, message: str = "no", **headers: str) -> Script:
     async def script(exchange: Exchange) -> None:
         await exchange.json(status, {"error": {"code": None, "message": message}}, connection="close", **headers)

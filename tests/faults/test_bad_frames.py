@@ -41,6 +41,8 @@ NAMES = sorted(
         "seq",
         "strand",
         "attachment_ids",
+        "reply_to",
+        "what",
         "$where",
         "organizationId",
     }
@@ -200,10 +202,12 @@ def test_an_operator_in_any_field_matches_nothing(do: Do, desk: Desk, key: str):
         "comment": "Clear.",
         "strand": 0,
         "attachment_ids": [],
+        "reply_to": written.id,
         "on": True,
         "status": "busy",
         "seq": 1,
         "question": NOBODYS,
+        "what": "metrics",
     }
 
     async def scenario(tab: Tab) -> None:

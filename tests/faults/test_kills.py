@@ -25,10 +25,14 @@ from tenants import scoping
 from tenants.choices import NOBODY, Role
 from tenants.models import User
 from tenants.services import erasure
+from tests import lost
+from tests.analytics.test_buffer import BUFFER
 from tests.cast import make_person
+from tests.chat.test_cold import COLD
 from tests.faults.house import House
-from tests.faults.provider import PIECES, TEXT, refuses, writes
+from tests.faults.provider import PIECES, TEXT, calls_tool, refuses, writes
 from tests.faults.test_afterwards import AFTERWARDS
+from tests.faults.test_budgets import BUDGETS
 from tests.faults.turning import Turn, exactly_once, turning
 from tests.processes import wait_for
 
@@ -78,6 +82,19 @@ async def worker_dies_before_text(turn: Turn, point: str) -> None:
     await ask_and_die(turn, point, process="worker")
     answer = exactly_once(await turn.ends(), question(point))
     assert (answer["status"], answer["text"]) == ("sent", TEXT)
+
+
+async def worker_dies_between_rounds(turn: Turn, point: str) -> None:
+    """A tool was called and nothing said yet: all of it is done again, and shown once."""
+    text = f"How many visitors came to the website? {point}"
+    turn.house.provider.scripts[text] = calls_tool("run_analytics_report", metrics=["sessions"])
+    turn.house.processes.arm("worker", point)
+    await turn.page.send(text)
+    await turn.dies("worker")
+    answer = exactly_once(await turn.ends(), text)
+    assert (answer["status"], answer["text"], len(answer["tools"])) == ("sent", TEXT, 1)
+    assert [part["value"]["label"] for part in answer["parts"] if part["type"] == "button"].count("Connect Google Analytics") == 1
+    assert turn.house.provider.calls[text] == 2
 
 
 async def worker_dies_with_text(turn: Turn, point: str) -> None:
@@ -298,11 +315,11 @@ async def worker_dies_while_erasing(turn: Turn, point: str) -> None:
         found = mongo.collection(Message).find({**of, "conversationId": conversation_id, "role": "user"})
         return [(message["userId"], message["userName"]) for message in found]
 
-    user, private, shared = await asyncio.to_thread(prepare)
+    user, private, shared = await lost.in_thread(prepare)
     settled = {**of, "conversationId": {"$in": [private, shared]}, "role": "assistant", "status": "sent"}
     await asyncio.to_thread(wait_for, lambda: mongo.collection(Message).count_documents(settled) == 2, seconds=15)
     turn.house.processes.arm("worker", point)
-    await asyncio.to_thread(erasure.erase, user)
+    await lost.in_thread(erasure.erase, user)
     await turn.dies("worker")
     await asyncio.to_thread(tasks.finish_erasures.delay)
     await asyncio.to_thread(wait_for, lambda: (left(private), left(shared)) == ([], [(NOBODY, "Former member")]), seconds=15)
@@ -401,6 +418,7 @@ SCENARIOS: dict[str, Callable[[Turn, str], Awaitable[None]]] = {
     "answer.received": worker_dies_before_text,
     "answer.claimed": worker_dies_before_text,
     "answer.first_text": worker_dies_before_text,
+    "answer.tools_called": worker_dies_between_rounds,
     "answer.flushed": worker_dies_with_some_or_no_text,
     "answer.checkpointed": worker_dies_with_text,
     "answer.before_save": worker_dies_with_text,
@@ -484,4 +502,4 @@ def points_in_the_code() -> set[str]:
 
 async def test_every_declared_failpoint_is_in_the_code_and_every_one_in_the_code_is_declared():
     assert points_in_the_code() == set(failpoints.DECLARED)
-    assert SCENARIOS.keys() | AFTERWARDS == failpoints.DECLARED.keys()
+    assert SCENARIOS.keys() | AFTERWARDS | BUDGETS | BUFFER | COLD == failpoints.DECLARED.keys()

@@ -349,7 +349,7 @@ async def test_postgresql_away_while_an_answer_begins_ends_in_a_sentence_and_can
         turn.house.processes.revive("worker")
         turn.from_now()
         answer = None
-        await turn.page.until(lambda: (turn.page.answer() or {}).get("error"), seconds=20)
+        await turn.page.until(lambda: (turn.page.answer() or {}).get("error"), seconds=40)
         answer = turn.page.answer()
         assert (answer["status"], answer["error"]["code"]) == ("interrupted", "store_away")
         assert answer["error"]["detail"].endswith(".")

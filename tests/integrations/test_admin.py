@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from integrations.models import ModelPrice
+from integrations.models import Budget, ModelPrice
 from integrations.providers.base import Outcome, Usage
 from integrations.services import ledger
+from tenants import scoping
 from tests import cast as people
 from tests.integrations.test_ledger import attempt_of
 
@@ -26,6 +27,8 @@ def staff(cast, client):
 
 LEDGER = "admin:integrations_modelcall_changelist"
 PRICES = "admin:integrations_modelprice_changelist"
+BUDGETS = "admin:integrations_budget_changelist"
+BUDGET_PERIODS = "admin:integrations_budgetperiod_changelist"
 
 
 def test_the_ledger_shows_calls_and_what_is_not_known(cast, staff):
@@ -70,12 +73,38 @@ def test_staff_keep_prices(cast, staff):
     (price,) = ModelPrice.objects.all()
     assert (price.model, price.cached_input) == ("m-*", Decimal("0.5"))
     assert "m-*" in staff.get(reverse(PRICES)).content.decode()
+    assert price.reasoning is None
     assert price.history.count() == 1
     assert staff.post(reverse("admin:integrations_modelprice_add"), {**fields, "output": "-2"}).status_code == 200
+
+
+def test_staff_set_budgets_for_what_is_the_organizations_own(cast, staff):
+    add = reverse("admin:integrations_budget_add")
+    assert staff.get(add).status_code == 200
+    fields = {
+        "organization": cast.acme.pk,
+        "scope": "organization",
+        "period": "day",
+        "amount": "5",
+        "warn_percent": "80",
+        "is_active": "on",
+    }
+    assert staff.post(add, fields).status_code == 302
+    with scoping.across_tenants("a test looks"):
+        (budget,) = Budget.across_tenants.all()
+    assert (budget.target_id, budget.amount) == (cast.acme.pk, 5)
+    theirs = staff.post(add, fields | {"scope": "person", "target_id": cast.greta.user.pk})
+    assert theirs.status_code == 200
+    assert "Write the id of a person of Acme." in theirs.content.decode()
+    assert staff.post(add, fields | {"scope": "person", "target_id": cast.mona.user.pk}).status_code == 302
+    shown = staff.get(reverse(BUDGETS), {"q": "acme"}).content.decode()
+    assert "Acme" in shown
+    assert staff.get(reverse(BUDGET_PERIODS)).status_code == 200
+    assert staff.get(reverse("admin:integrations_budgetperiod_add")).status_code == 403
 
 
 def test_nobody_else_gets_in(cast, client):
     for person in (cast.olive, cast.greta):
         client.force_login(person.user)
-        for page in (LEDGER, PRICES):
+        for page in (LEDGER, PRICES, BUDGETS, BUDGET_PERIODS):
             assert client.get(reverse(page)).status_code in (302, 403)

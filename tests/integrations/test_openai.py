@@ -175,7 +175,7 @@ async def test_a_server_that_stays_silent_after_the_finish_reason_has_answered(a
     ("status", "code", "expected", "permanent"),
     [
         ("400 Bad Request", "", Code.REFUSED, True),
-        ("400 Bad Request", "context_length_exceeded", Code.REFUSED, True),
+        ("400 Bad Request", "context_length_exceeded", Code.TOO_LONG, True),
         ("400 Bad Request", "content_filter", Code.CONTENT_FILTERED, True),
         ("401 Unauthorized", "invalid_api_key", Code.UNAUTHORIZED, True),
         ("402 Payment Required", "", Code.RATE_LIMITED, True),
@@ -490,7 +490,7 @@ async def test_llmock_is_read_as_the_sdk_reads_it(ask, openai_at, llmock):
         (lambda llmock: llmock.rate_limit(retry_after=2.0), Code.RATE_LIMITED),
         (lambda llmock: llmock.fail(500), Code.UNAVAILABLE),
         (lambda llmock: llmock.outage(), Code.UNAVAILABLE),
-        (lambda llmock: llmock.context_overflow(), Code.REFUSED),
+        (lambda llmock: llmock.context_overflow(), Code.TOO_LONG),
         (lambda llmock: llmock.disconnect(after_chunks=0), Code.UNAVAILABLE),
         (lambda llmock: llmock.disconnect(after_chunks=3), Code.INCOMPLETE),
         (lambda llmock: llmock.truncate(after_chunks=3), Code.INCOMPLETE),

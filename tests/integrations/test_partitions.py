@@ -1,12 +1,15 @@
 """Partitions: made ahead, filled with what had to wait, dropped by retention; a second run changes nothing."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
+from analytics.models import ChatAnalytics, ModelUsage
 from config import partitions
 from config.partitions import Maintained
 from integrations.models import ModelCall
@@ -19,7 +22,8 @@ from tests.integrations.test_ledger import attempt_of
 
 NOW = datetime(2030, 5, 10, 23, 30, tzinfo=UTC)
 TODAY = NOW.date()
-(LEDGER,) = partitions.TABLES
+migration = import_module("analytics.migrations.0007_metrics_by_month")
+LEDGER, FIGURES, *METRICS = partitions.TABLES
 
 
 @pytest.fixture
@@ -36,8 +40,9 @@ def _partitions_of_the_test_only(stores):
 
 def drop_all() -> None:
     with roles.as_owner(), connection.cursor() as cursor:
-        for day in partitions.days_of("raw_data"):
-            cursor.execute(f"DROP TABLE {partitions.name_of('raw_data', day)}")
+        for table in partitions.TABLES:
+            for first in partitions.firsts_of(table):
+                cursor.execute(f"DROP TABLE {table.name_of(first)}")
 
 
 def where(organization) -> dict[str, int]:
@@ -53,8 +58,12 @@ def at(*days: date) -> list[datetime]:
 
 def test_partitions_are_made_ahead():
     done = partitions.maintain(NOW)
-    assert done == Maintained(made=tuple(f"raw_data_{TODAY + timedelta(days=n):%Y%m%d}" for n in range(LEDGER.ahead + 1)))
-    assert partitions.days_of("raw_data") == [TODAY + timedelta(days=n) for n in range(LEDGER.ahead + 1)]
+    days = [TODAY + timedelta(days=n) for n in range(LEDGER.ahead + 1)]
+    of_days = [f"{table.table}_{day:%Y%m%d}" for table in (LEDGER, FIGURES) for day in days]
+    of_months = [f"{table.table}_{month}" for table in METRICS for month in (203005, 203006, 203007)]
+    assert done == Maintained(made=(*of_days, *of_months))
+    assert partitions.firsts_of(LEDGER) == days
+    assert partitions.firsts_of(METRICS[0]) == [date(2030, 5, 1), date(2030, 6, 1), date(2030, 7, 1)]
 
 
 def test_a_second_run_changes_nothing():
@@ -75,7 +84,7 @@ def test_a_row_without_a_partition_waits_and_is_moved(acme):
     ledger.write(attempts)
     assert where(acme) == {"raw_data_default": 4}
     done = partitions.maintain(NOW)
-    assert done.moved == 4
+    assert done.moved == 2 * 4  # and their figures
     assert where(acme) == {"raw_data_20300507": 2, "raw_data_20300619": 1, "raw_data_20300510": 1}
     with scoping.tenant(acme):
         assert set(ModelCall.objects.for_tenant(acme).values_list("id", flat=True)) == {attempt.id for attempt in attempts}
@@ -87,11 +96,11 @@ def test_what_is_past_retention_is_dropped_and_nothing_else(acme):
     last_kept = TODAY - LEDGER.keep
     too_old = last_kept - timedelta(days=1)
     for day in (too_old, last_kept):
-        partitions.maintain(*at(day), tables=(partitions.Partitioned("raw_data", "created_at", 0, LEDGER.keep),))
+        partitions.maintain(*at(day), tables=(replace(LEDGER, ahead=0),))
     ledger.write([attempt_of(acme, started_at=moment) for moment in at(too_old, last_kept, too_old - timedelta(days=90))])
     done = partitions.maintain(NOW)
-    assert done.dropped == (partitions.name_of("raw_data", too_old),)
-    assert where(acme) == {partitions.name_of("raw_data", last_kept): 1}
+    assert done.dropped == (LEDGER.name_of(too_old),)
+    assert where(acme) == {LEDGER.name_of(last_kept): 1}
 
 
 def test_a_partition_carries_the_tables_key_indexes_and_wall(acme):
@@ -117,11 +126,73 @@ def test_every_partitioned_table_is_maintained():
 def test_the_command_says_what_it_did():
     out = StringIO()
     call_command("maintain_partitions", stdout=out)
-    assert out.getvalue().endswith(f"{LEDGER.ahead + 1} made, 0 dropped, 0 rows moved\n")
+    assert out.getvalue().endswith(f"{sum(table.ahead + 1 for table in partitions.TABLES)} made, 0 dropped, 0 rows moved\n")
     call_command("maintain_partitions", stdout=out)
     assert out.getvalue().endswith("0 made, 0 dropped, 0 rows moved\n")
 
 
 def test_the_nights_task_does_it():
     maintain_partitions()
-    assert len(partitions.days_of("raw_data")) == LEDGER.ahead + 1
+    assert len(partitions.firsts_of(LEDGER)) == LEDGER.ahead + 1
+
+
+def test_a_month_goes_when_its_period_is_over_and_nothing_is_left_in_it(acme):
+    kept = TODAY - METRICS[0].keep
+    months = [(kept.replace(day=1) - timedelta(days=n)).replace(day=1) for n in (1, 40)]
+    with scoping.tenant(acme):
+        for month in months:
+            ModelUsage.objects.for_tenant(acme).create(metric_date=month, service="openai", model="m", purpose="answer")
+    usage = next(table for table in METRICS if table.table == "model_usage_metrics")
+    assert partitions.maintain(NOW).moved == 2
+    assert partitions.firsts_of(usage)[:2] == sorted(months)
+    with scoping.tenant(acme):
+        ModelUsage.objects.for_tenant(acme).filter(metric_date=months[0]).delete()
+    assert partitions.maintain(NOW).dropped == (usage.name_of(months[0]),)
+    with scoping.tenant(acme):
+        assert ModelUsage.objects.for_tenant(acme).get().metric_date == months[1], "what is not in a file stays"
+
+
+def tables_of_metrics() -> dict[str, list]:
+    """What the catalogue says of each: columns, constraints, indexes, policies."""
+    told = {}
+    with connection.cursor() as cursor:
+        for name in [table.table for table in METRICS]:
+            told[name] = []
+            for query in (
+                "SELECT column_name, data_type, column_default, is_nullable, generation_expression FROM information_schema.columns "
+                "WHERE table_name = %s ORDER BY 1",
+                "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass ORDER BY 1",
+                "SELECT indexname, replace(indexdef, ' ON ONLY ', ' ON ') FROM pg_indexes WHERE tablename = %s ORDER BY 1",
+                "SELECT policyname, permissive, cmd, roles::text, qual, with_check FROM pg_policies WHERE tablename = %s ORDER BY 1",
+                "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass",
+            ):
+                cursor.execute(query, [name])
+                told[name].append(cursor.fetchall())
+    return told
+
+
+def test_tables_are_cut_and_made_whole_again_with_all_that_is_theirs(acme):
+    days = [date(2029, 12, 31), date(2030, 1, 1), date(2030, 1, 31)]
+    with scoping.tenant(acme):
+        for day in days:
+            ModelUsage.objects.for_tenant(acme).create(metric_date=day, service="openai", model="m", purpose="answer")
+            ChatAnalytics.objects.for_tenant(acme).create(
+                period_start=at(day)[0], period_end=at(day)[0] + timedelta(days=1), answers=8, failed_answers=2
+            )
+        rows = [list(model.objects.for_tenant(acme).order_by("id").values()) for model in (ModelUsage, ChatAnalytics)]
+    cut = tables_of_metrics()
+    with roles.as_owner(), transaction.atomic():
+        migration.whole(None, connection.schema_editor())
+        assert partitions.firsts_of(METRICS[0]) == []
+        whole = tables_of_metrics()
+        migration.by_month(None, connection.schema_editor())
+    assert tables_of_metrics() == cut
+    for name, (columns, constraints, indexes, *walls) in whole.items():
+        assert [columns, *walls] == [cut[name][0], *cut[name][3:]], name
+        assert [one for one, _ in indexes] == [one for one, _ in cut[name][2]], name
+        different = {one for one, definition in constraints if (one, definition) not in cut[name][1]}
+        assert different <= {f"{name}_pkey", "uq_chat_analytics_id"}, name
+    usage = next(table for table in METRICS if table.table == "model_usage_metrics")
+    assert partitions.firsts_of(usage) == [date(2029, 12, 1), date(2030, 1, 1)]
+    with scoping.tenant(acme):
+        assert rows == [list(model.objects.for_tenant(acme).order_by("id").values()) for model in (ModelUsage, ChatAnalytics)]

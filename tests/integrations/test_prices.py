@@ -6,6 +6,8 @@ from decimal import Decimal
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import IntegrityError, connection, transaction
+from hypothesis import given
+from hypothesis import strategies as st
 
 from integrations.models import ModelPrice
 from integrations.providers import prices
@@ -44,6 +46,47 @@ def test_cached_input_is_priced_apart(known):
     assert known(Usage(1_000_000, 0, cached_input_tokens=400_000)) == Decimal("0.6") + Decimal("0.1")
 
 
+def test_what_a_model_wrote_to_itself_is_priced_apart_where_staff_say_so(known):
+    usage = Usage(0, 1_000_000, reasoning_tokens=400_000)
+    assert known(usage) == Decimal(8), "as output: the price list knows no price of its own for it"
+    own()
+    assert known(usage) == Decimal(3), "as output, where staff leave it empty"
+    own(model="o4", reasoning=5)
+    assert known(usage, model="o4") == Decimal("0.6") * 3 + Decimal("0.4") * 5
+
+
+def test_the_price_list_s_own_price_of_reasoning_counts(known):
+    """One that has such a price; which those are the package says."""
+    usage = Usage(0, 1_000_000, reasoning_tokens=1_000_000)
+    apart = {"model": "sonar-deep-research", "base_url": "https://api.perplexity.ai", "at": datetime(2026, 7, 1, tzinfo=UTC)}
+    assert known(usage, **apart) == Decimal(3)
+    assert known(Usage(0, 1_000_000), **apart) == Decimal(8)
+
+
+tokens = st.integers(0, 10**9)
+dollars = st.decimals(0, 10_000, places=6)
+
+
+@given(parts=st.tuples(tokens, tokens, tokens, tokens), price=st.tuples(dollars, dollars, dollars, dollars))
+def test_the_parts_of_a_cost_add_up_to_the_last_digit(parts, price):
+    fresh, cached, said, reasoning = parts
+    priced = prices.Price("", "*", AT, *price)
+    whole = priced.of(Usage(fresh + cached, said + reasoning, cached, reasoning))
+    alone = [Usage(fresh, 0), Usage(cached, 0, cached, 0), Usage(0, said), Usage(0, reasoning, 0, reasoning)]
+    assert whole == sum(map(priced.of, alone), Decimal(0))
+    assert whole * 1_000_000 == sum((count * each for count, each in zip((fresh, cached, said, reasoning), price, strict=True)), Decimal(0))
+
+
+@given(st.lists(st.tuples(tokens, tokens), min_size=1, max_size=50), st.randoms())
+def test_a_sum_of_costs_is_the_same_in_any_order_and_that_of_all_tokens_at_once(calls, random):
+    priced = prices.Price("", "*", AT, Decimal("0.075"), Decimal("0.01875"), Decimal("0.3"), Decimal("0.3"))
+    costs = [priced.of(Usage(*call)) for call in calls]
+    shuffled = random.sample(costs, len(costs))
+    assert sum(costs, Decimal(0)) == sum(shuffled, Decimal(0))
+    together = Usage(sum(read for read, _ in calls), sum(wrote for _, wrote in calls))
+    assert sum(costs, Decimal(0)) == priced.of(together)
+
+
 def test_money_is_exact(known):
     assert known(Usage(1, 1), model="gpt-4o-mini") == Decimal("0.00000075")
     assert isinstance(known(), Decimal)
@@ -57,6 +100,7 @@ def test_money_is_exact(known):
         {"base_url": "https://models.example.com/v1"},
         {"usage": Usage(10, 10, estimated=True)},
         {"usage": Usage(10, 10, cached_input_tokens=11)},
+        {"usage": Usage(10, 10, reasoning_tokens=11)},
     ],
 )
 def test_what_is_not_known_is_not_guessed(call, known):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from integrations.providers import registry
-from integrations.providers.base import Code, ProviderError
+from integrations.providers.base import Code, ProviderError, Target
 from integrations.providers.offline import Offline
 from integrations.providers.openai import OpenAI
 
@@ -74,3 +74,33 @@ def test_each_event_loop_has_clients_of_its_own(ask, settings):
         return registry.routes(ask())[0].provider
 
     assert asyncio.run(provider()) is not asyncio.run(provider())
+
+
+async def test_a_bridge_s_targets_come_in_their_order_each_with_its_own_server_and_key(ask, settings):
+    settings.OPENAI_API_KEY = "sk-platform"
+    own = Target("openai", "m-1", base_url="https://api.example.com/v1", key="sk-own", parameters={"temperature": 0.5})
+    targets = (own, Target("openai", "m-2"), Target("offline", "x"))
+    first, second, third = registry.routes(ask(targets=targets))
+    assert (first.provider.base_url, first.provider._headers["Authorization"]) == ("https://api.example.com/v1", "Bearer sk-own")
+    assert (second.provider.base_url, second.provider._headers["Authorization"]) == ("https://api.openai.com/v1", "Bearer sk-platform")
+    assert isinstance(third.provider, Offline)
+    assert (first.parameters, first.model, second.model) == ({"temperature": 0.5}, "m-1", "m-2")
+    assert registry.routes(ask(targets=targets))[0].provider is first.provider
+    other = registry.routes(ask(targets=(Target("openai", "m-1", base_url="https://api.example.com/v1"),)))[0]
+    assert "Authorization" not in other.provider._headers
+
+
+async def test_a_target_s_address_that_cannot_be_used_is_a_sentence(ask):
+    with pytest.raises(ProviderError, match="the model's address") as caught:
+        registry.routes(ask(targets=(Target("openai", "m", base_url="http://api.example.com/v1", key="sk-own"),)))
+    assert caught.value.permanent
+
+
+async def test_parameters_are_sent_by_the_names_that_the_server_knows(ask, settings):
+    asked = ask(parameters={"temperature": 0.5, "max_tokens": 7})
+    own, openais = (
+        registry.routes(ask(targets=(Target("openai", "m", base_url=url),)))[0].provider._body(asked, model="m", streamed=False)
+        for url in ("https://api.example.com/v1", "https://api.openai.com/v1")
+    )
+    assert (own["temperature"], own["max_tokens"]) == (0.5, 7)
+    assert (openais["max_completion_tokens"], "max_tokens" in openais) == (7, False)

@@ -44,7 +44,7 @@ def test_no_template_has_a_script_or_style_of_its_own(name):
 
 def test_every_module_that_is_imported_is_there():
     imports = 0
-    for app in ("tenants", "chat"):
+    for app in ("tenants", "chat", "analytics", "dashboards"):
         root = settings.BASE_DIR / app / "static"
         for script in root.rglob("*.js"):
             for path in re.findall(r"""(?:from|import\()\s*"(\.[^"]+)"|^import "(\.[^"]+)";""", script.read_text(), re.MULTILINE):

@@ -16,7 +16,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from tenants import access, authentication, scoping
+from tenants import access, authentication, scoping, selectors
 from tenants.models import (
     AccessRecord,
     ApiKey,
@@ -171,13 +171,18 @@ def test_staff_make_an_organization(staff):
             "status": "active",
             **{
                 f"{prefix}-{name}": value
-                for prefix in ("subscription", "branch", "membership")
+                for prefix in ("subscription", "branch", "membership", "retentionperiod")
                 for name, value in (("TOTAL_FORMS", 0), ("INITIAL_FORMS", 0))
             },
+            "retentionperiod-TOTAL_FORMS": 1,
+            "retentionperiod-0-kept": "activity",
+            "retentionperiod-0-days": 30,
         },
     )
     assert answer.status_code == 302, answer.context["errors"]
-    assert Organization.objects.get(slug="initech").name == "Initech"
+    made = Organization.objects.get(slug="initech")
+    assert made.name == "Initech"
+    assert selectors.days_shortened(made.pk) == {"activity": 30}
 
 
 def test_staff_make_an_account_and_change_it(staff):

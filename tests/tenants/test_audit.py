@@ -1,11 +1,15 @@
 """Who changed what, when and why; who read what (D12)."""
 
+import uuid
+
+import pgtrigger
 import pytest
 from django.db import DatabaseError, InternalError, ProgrammingError, connection, transaction
+from django.utils import timezone
 
 from tenants import scoping
 from tenants.choices import AccessKind
-from tenants.models import AccessRecord, Branch, Employee, EmployeeHistory, Membership, UserHistory
+from tenants.models import AccessRecord, Branch, Employee, EmployeeHistory, Membership, RetentionPeriod, UserHistory
 from tenants.services import accounts, audit, permissions
 from tests.cast import make_cast
 
@@ -92,3 +96,47 @@ def test_reading_anothers_conversation_is_recorded_and_ones_own_is_not(cast):
     assert (record.user, record.owner, record.kind, record.reason) == (cast.olive.user, cast.mona.user, AccessKind.READ, "a complaint")
     with scoping.tenant(cast.globex):
         assert not AccessRecord.across_tenants.exists()
+
+
+def aged(model, column: str, *, days: int) -> None:
+    """Everything that is recorded in this table was, this long ago."""
+    with scoping.across_tenants("a test"), pgtrigger.ignore(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {model._meta.db_table} SET {column} = now() - interval '{days} days'")
+
+
+def records(organization=None) -> tuple[int, int]:
+    with scoping.across_tenants("a test"):
+        employees, read = EmployeeHistory.objects.all(), AccessRecord.across_tenants.all()
+        if organization:
+            employees, read = employees.filter(organization_id=organization.pk), read.filter(organization=organization)
+        return employees.count(), read.count()
+
+
+def test_what_is_recorded_is_removed_after_ten_years(cast):
+    with scoping.tenant(cast.acme):
+        audit.record_access(cast.olive.membership, owner_id=cast.liam.user.pk, conversation_id=uuid.uuid4())
+    now, before = timezone.now(), records()
+    assert min(before) > 0
+    for days, left in ((3649, before), (3651, (0, 0))):
+        aged(EmployeeHistory, "pgh_created_at", days=days)
+        aged(AccessRecord, "created_at", days=days)
+        told = [(one.organization_id, one.table, one.count) for one in audit.past(now=now)]
+        assert [(one.organization_id, one.table, one.count) for one in audit.remove_past(now=now)] == told
+        assert records() == left
+    assert told == [(None, "employees_history", before[0]), (None, "access_records", before[1])]
+    with scoping.across_tenants("a test"):
+        assert UserHistory.objects.exists(), "what is younger stays"
+    with pytest.raises(ProgrammingError, match="Cannot update or delete"), transaction.atomic(), scoping.across_tenants("a test"):
+        UserHistory.objects.all().delete()
+
+
+def test_an_organization_may_have_it_sooner_and_others_keep_theirs(cast):
+    with scoping.tenant(cast.acme):
+        RetentionPeriod.objects.for_tenant(cast.acme).create(kept="audit", days=100)
+    aged(EmployeeHistory, "pgh_created_at", days=101)
+    others = records()[0] - records(cast.acme)[0]
+    assert others > 0
+    assert {one.organization_id for one in audit.past(now=timezone.now())} == {str(cast.acme.pk)}
+    assert list(audit.remove_past(now=timezone.now()))
+    assert (records(cast.acme)[0], records()[0]) == (0, others)
+    assert list(audit.remove_past(now=timezone.now())) == []

@@ -1,5 +1,6 @@
 """Nobody joins a full organization: by the service, by an import, by staff in admin, or by two at once."""
 
+import re
 import threading
 
 import pytest
@@ -136,7 +137,14 @@ def rows_of(prefix, *rows, initial=0):
 
 
 def globex(cast, *members, initial=0):
-    form = {"name": "Globex", "slug": "globex", "status": "active", **rows_of("subscription"), **rows_of("branch")}
+    form = {
+        "name": "Globex",
+        "slug": "globex",
+        "status": "active",
+        **rows_of("subscription"),
+        **rows_of("branch"),
+        **rows_of("retentionperiod"),
+    }
     return form | rows_of("membership", *members, initial=initial)
 
 
@@ -246,3 +254,9 @@ def test_a_refusal_is_a_bad_value_wherever_values_are_checked(cast):
     with pytest.raises(ValidationError) as refused:
         seats.take(cast.globex.pk, wanted=2)
     assert refused.value.code == "no_seat_left"
+
+
+def test_the_form_of_an_organization_says_its_seats_in_words(cast, staff):
+    shown = staff.get(page(Organization, "change", cast.globex.pk)).content.decode()
+    assert "(&#x27;" not in shown
+    assert re.search(r">\s*\d+(, without a subscription that runs| of \d+)\s*<", shown)

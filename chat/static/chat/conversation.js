@@ -11,6 +11,7 @@ import { Files } from "./files.js";
 import { Outbox } from "./outbox.js";
 import { Others, Self, Typing } from "./presence.js";
 import { Queue } from "./queue.js";
+import { Reply, repliedOf } from "./replies.js";
 import { Away, connectTo, Refused } from "./socket.js";
 import { Strands } from "./strands.js";
 import { Thread } from "./thread.js";
@@ -47,6 +48,7 @@ let connection = null;
 let composer = null;
 let self = null;
 let files = null;
+let reply = null;
 let joined = false;
 let delivering = false;
 let hasEarlier = room.dataset.earlier === "true";
@@ -407,7 +409,7 @@ function send(text) {
     showProblem("A file is still on its way. Send when it is there.");
     return false;
   }
-  const entry = outbox.add(text.replaceAll("\r\n", "\n"), { strand: strands.shown, files: files.take() });
+  const entry = outbox.add(text.replaceAll("\r\n", "\n"), { strand: strands.shown, files: files.take(), reply_to: reply.take() });
   thread.showWaiting(entry, "Sending…");
   thread.toEnd();
   deliver();
@@ -441,8 +443,8 @@ function showWaiting() {
 }
 
 /** Milliseconds after which to try again, or 0 where it is settled. */
-async function deliverOne({ client_id, text, strand, files: attached = [] }) {
-  const said = { client_id, text, strand, attachment_ids: attached.map(({ id }) => id) };
+async function deliverOne({ client_id, text, strand, files: attached = [], reply_to: replied }) {
+  const said = { client_id, text, strand, attachment_ids: attached.map(({ id }) => id), reply_to: replied?.id };
   const [verb, place] = mustWait(strand) ? ["queue", "queue"] : ["send", "messages"];
   try {
     const { message, answer, limit, queue: waiting } = await ask({ do: verb, conversation, ...said }, `conversations/${conversation}/${place}`, said);
@@ -463,6 +465,7 @@ async function deliverOne({ client_id, text, strand, files: attached = [] }) {
     acknowledge(client_id);
     composer?.giveBack(text);
     files?.put(attached);
+    if (replied) reply?.put(replied);
     showProblem(error.message);
     return 0;
   }
@@ -476,13 +479,14 @@ function mustWait(strand) {
 /** Takes a question out that waits: for good, or back to where one is written. */
 async function takeBack(id, isEdited) {
   showProblem("");
-  const { text, attachments } = queue.get(id);
+  const { text, attachments, reply_to: replied } = queue.get(id);
   try {
     const { queue: left } = await ask({ do: "unqueue", conversation, question: id }, `conversations/${conversation}/queue/${id}`, undefined, "DELETE");
     if (!queue.take(left)) queue.forget(id);
     if (isEdited) {
       composer.giveBack(text);
       files.put(attachments);
+      if (replied) reply.put(replied);
     } else {
       find("composer").elements.text.focus();
     }
@@ -593,6 +597,7 @@ function begin() {
   const headers = { Accept: "application/json", "X-Organization": organization, "X-CSRFToken": csrf };
   const say = (sentence) => (find("said").textContent = sentence);
   if (form) files = new Files(room, { key: `parley:files:${user}:${conversation}`, headers, say, refuse: showProblem });
+  if (form) reply = new Reply(form);
   if (form) composer = new Composer(form, { draftKey: `parley:draft:${user}:${conversation}`, send, stop: stopLatest });
   find("stop-latest")?.addEventListener("click", stopLatest);
   room.addEventListener("click", (event) => {
@@ -617,6 +622,18 @@ function begin() {
     if ("ask" in button.dataset) composer.giveBack(button.dataset.ask);
     else if ("next" in button.dataset) askNext();
     else takeBack(button.closest("[data-waiting]").dataset.waiting, "waitingEdit" in button.dataset);
+  });
+  room.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-reply], .replied");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (link.matches(".replied")) {
+      if (thread.goTo(link.dataset.to)) event.preventDefault();
+    } else if (reply) {
+      event.preventDefault();
+      const message = transcript.get(link.closest(".message").dataset.message);
+      reply.put(repliedOf(message, thread.authorOf(message.id), thread.wordsOf(message.id)));
+      form.querySelector("[data-text]").focus();
+    }
   });
   listenToFeedback(room, giveFeedback);
   new Editor(room, edit);

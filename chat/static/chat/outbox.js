@@ -18,9 +18,9 @@ export class Outbox {
     }
   }
 
-  /** `strand`: at whose end it is asked. */
-  add(text, { strand, files }) {
-    const entry = { client_id: newId(), text, strand, files, at: new Date().toISOString() };
+  /** `strand`: at whose end it is asked; `reply_to`: what it replies to, or null. */
+  add(text, { strand, files, reply_to }) {
+    const entry = { client_id: newId(), text, strand, files, reply_to, at: new Date().toISOString() };
     this.#write([...this.all(), entry]);
     return entry;
   }

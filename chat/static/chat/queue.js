@@ -63,13 +63,14 @@ export class Queue {
     }
   }
 
-  #row({ id, text, author, attachments }) {
+  #row({ id, text, author, attachments, reply_to: replied }) {
     const row = this.#room.querySelector("[data-waiting-template]").content.firstElementChild.cloneNode(true);
     row.dataset.waiting = id;
     const slot = (name) => row.querySelector(`[data-slot="${name}"]`);
     slot("waiting-text").textContent = text;
     const isMine = author.id === this.#room.dataset.user;
-    const said = isMine ? [] : [author.name ?? "Someone"];
+    const said = replied ? [`Reply to ${replied.role === "user" ? replied.author || "Someone" : "Parley"}`] : [];
+    if (!isMine) said.push(author.name ?? "Someone");
     slot("waiting-note").textContent = [...said, ...attachments.map((file) => file.name)].join(" · ");
     for (const button of row.querySelectorAll("button")) {
       if (!isMine) button.remove();

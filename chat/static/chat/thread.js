@@ -6,7 +6,8 @@ import { copy, dress } from "./code.js";
 import { showFeedback } from "./feedback.js";
 import { showFiles } from "./files.js";
 import { StreamedMarkdown } from "./markdown.js";
-import { showParts } from "./parts.js";
+import { drawCharts, showParts } from "./parts.js";
+import { showReplied } from "./replies.js";
 import { isOnItsWay } from "./transcript.js";
 
 const NEAR = 64; // pixels from the end that still count as being there
@@ -77,6 +78,7 @@ export class Thread {
     this.#list = room.querySelector("[data-messages]");
     this.#latest = room.querySelector("[data-latest]");
     for (const element of this.#list.children) this.#adopt(element);
+    drawCharts([...this.#list.querySelectorAll("[data-figures]")]);
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#latest.addEventListener("click", () => this.toEnd());
     new ResizeObserver(() => this.#keepPlace()).observe(this.#list);
@@ -109,6 +111,7 @@ export class Thread {
     if (message.role === "user") {
       if (view.text !== message.text) slot(element, "body").textContent = message.text;
       showFiles(slot(element, "files"), message.attachments, this.#room);
+      showReplied(slot(element, "replied"), message.reply_to);
       const words = element.querySelector("[data-edit-form]")?.elements.text;
       if (words && view.text !== message.text) words.value = words.defaultValue = message.text;
     } else if (isOnItsWay(message)) {
@@ -196,7 +199,7 @@ export class Thread {
   }
 
   /** Shows a question that the server has not acknowledged yet. */
-  showWaiting({ client_id: clientId, text, files, at }, words) {
+  showWaiting({ client_id: clientId, text, files, reply_to: replied, at }, words) {
     let element = this.#waiting.get(clientId);
     if (!element?.isConnected) {
       element = this.#blank("user");
@@ -204,6 +207,7 @@ export class Thread {
       element.removeAttribute("id");
       slot(element, "body").textContent = text;
       showFiles(slot(element, "files"), files, this.#room);
+      showReplied(slot(element, "replied"), replied);
       slot(element, "author").textContent = "You";
       setTime(element, at);
       this.#list.append(element);
@@ -239,6 +243,29 @@ export class Thread {
     this.#stuck = false;
     sought.scrollIntoView({ block: "center" });
     return true;
+  }
+
+  /** Shows a message that is here, with the keyboard on it; false where it is not. */
+  goTo(id) {
+    const element = this.#views.get(id)?.element;
+    if (!element) return false;
+    this.#stuck = false;
+    element.scrollIntoView({ block: "center" });
+    element.tabIndex = -1;
+    element.focus({ preventScroll: true });
+    return true;
+  }
+
+  /** Who wrote a message, as it is shown. */
+  authorOf(id) {
+    return slot(this.#views.get(id).element, "author").textContent;
+  }
+
+  /** What a message says, without its form. */
+  wordsOf(id) {
+    const body = slot(this.#views.get(id).element, "body").cloneNode(true);
+    for (const head of body.querySelectorAll(".code-head")) head.remove();
+    return body.textContent;
   }
 
   /** Calls `act` when the reader comes near the beginning. */
@@ -280,6 +307,7 @@ export class Thread {
     for (const [name, verb] of WISHES) {
       for (const button of element.querySelectorAll(name)) button.setAttribute("formaction", `${address}${verb}/`);
     }
+    element.querySelector("[data-reply]")?.setAttribute("href", `?strand=${message.strand}&reply_to=${message.id}#text`);
     for (const [name, verb] of FORMS) element.querySelector(name)?.setAttribute("action", `${address}${verb}/`);
     slot(element, "author").textContent = this.#author(message);
     setTime(element, message.created_at);

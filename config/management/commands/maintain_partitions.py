@@ -1,4 +1,4 @@
-"""`manage.py maintain_partitions`: what the night does with the tables that are cut by day, by hand."""
+"""`manage.py maintain_partitions`: what the night does with the tables that are cut by day or month, by hand."""
 
 from django.core.management.base import BaseCommand
 from django.utils import timezone
@@ -7,7 +7,7 @@ from config import partitions
 
 
 class Command(BaseCommand):
-    help = "Makes the partitions of the days ahead, moves rows that waited for theirs, drops those past retention. Safe to repeat."
+    help = "Makes the partitions ahead, moves rows that waited for theirs, drops those past retention. Safe to repeat."
 
     def handle(self, **options) -> None:
         done = partitions.maintain(timezone.now())

@@ -1,0 +1,94 @@
+"""Documents of an aggregation as one stream of bytes a batch, made into no object of Python.
+
+PyMongo's raw batches make an object of each document before they join them again, which took half of a night. A command's answer kept as it
+came does not: the batch in it is an array whose documents, where all are equally long, stand at places that can be reckoned.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import bson
+import mongoengine
+import numpy as np
+import pymongo
+from bson.codec_options import CodecOptions
+from bson.int64 import Int64
+from bson.raw_bson import RawBSONDocument
+from pymongo.client_session import ClientSession
+
+from analytics.rollups import logs
+from config import mongo
+
+AS_IT_CAME = CodecOptions(document_class=RawBSONDocument)
+DOCUMENT, ARRAY = 3, 4  # BSON's numbers of these
+EMPTY = 5  # bytes of an array without anything
+
+Batch = tuple[bytes, Int64]
+
+
+def batches(document: type[mongoengine.Document], pipeline: list[dict[str, Any]], *, size: int, at_once: int) -> Iterator[bytes]:
+    """The documents of each batch, one after another. Quick where each takes `size` bytes. MongoDB works on the next batch meanwhile."""
+    if mongo.client().is_mongos:  # a cursor is known to the router that opened it, and a command may go to another one
+        with logs.patiently():
+            yield from mongo.collection(document).aggregate_raw_batches(pipeline, batchSize=at_once, comment=logs.WHY_ACROSS)
+        return
+    with mongo.client().start_session() as session, ThreadPoolExecutor(1, "parley-night") as ahead:
+        coming = ahead.submit(_first, session, document, pipeline, at_once)
+        cursor = Int64(0)
+        try:
+            while True:
+                array, cursor = coming.result()
+                if cursor:
+                    coming = ahead.submit(_next, session, document, cursor, at_once)
+                if len(array) > EMPTY:
+                    yield stream(array, size=size)
+                if not cursor:
+                    return
+        finally:
+            if cursor:
+                ahead.submit(_close, session, document, cursor)
+
+
+def _first(
+    session: ClientSession, document: type[mongoengine.Document], pipeline: list[dict[str, Any]], at_once: int
+) -> tuple[bytes, Int64]:
+    command = {"aggregate": mongo.collection(document).name, "pipeline": pipeline, "cursor": {"batchSize": at_once}}
+    with logs.patiently():
+        return _asked(session, {**command, "comment": logs.WHY_ACROSS})
+
+
+def _next(session: ClientSession, document: type[mongoengine.Document], cursor: Int64, at_once: int) -> Batch:
+    with pymongo.timeout(0):  # none: the cursor has the time that it was opened with, and MongoDB refuses to be told another
+        return _asked(session, {"getMore": cursor, "collection": mongo.collection(document).name, "batchSize": at_once})
+
+
+def _close(session: ClientSession, document: type[mongoengine.Document], cursor: Int64) -> None:
+    mongo.database().command({"killCursors": mongo.collection(document).name, "cursors": [cursor]}, session=session)
+
+
+def _asked(session: ClientSession, command: dict[str, Any]) -> Batch:
+    """The batch, as a BSON array, and the cursor's number, 0 at its end."""
+    answer: Any = mongo.database().command(command, codec_options=AS_IT_CAME, session=session)
+    raw = bytes(answer["cursor"].raw)  # the batch is the first thing in it
+    if raw[4] != ARRAY:
+        raise ValueError("MongoDB's answer does not begin with its batch.")
+    begin = raw.index(b"\0", 5) + 1
+    end = begin + int.from_bytes(raw[begin : begin + 4], "little")
+    rest = raw[end:]
+    return raw[begin:end], Int64(bson.decode((len(rest) + 4).to_bytes(4, "little") + rest)["id"])
+
+
+def stream(array: bytes, *, size: int) -> bytes:
+    """A BSON array's documents, one after another: each stands behind its type and its number in digits."""
+    parts, place, end, digits = [], 4, len(array) - 1, 1
+    while place < end:
+        width = digits + 2 + size
+        many = min(10 if digits == 1 else 9 * 10 ** (digits - 1), (end - place) // width)
+        rows = np.frombuffer(array, np.uint8, many * width, place).reshape(many, width)
+        parts.append(rows[:, digits + 2 :])
+        if not many or (rows[:, 0] != DOCUMENT).any() or (parts[-1][:, :4] != list(size.to_bytes(4, "little"))).any():
+            return b"".join(bson.encode(document) for document in bson.decode(array).values())
+        place += many * width
+        digits += 1
+    return np.concatenate(parts).tobytes()

@@ -1,0 +1,32 @@
+"""A process that asks within budgets: `budget_caller ORGANIZATION CALLERS ESTIMATE COST` prints how many callers were let through."""
+
+import asyncio
+import sys
+from decimal import Decimal
+
+import django
+
+django.setup()
+
+from integrations.errors import BudgetExceeded  # noqa: E402  # after the apps are there
+from integrations.providers.base import CompletionRequest  # noqa: E402
+from integrations.services import budgets  # noqa: E402
+
+
+async def ask(organization: str, estimate: Decimal, cost: Decimal) -> bool:
+    try:
+        hold = await budgets.reserve(CompletionRequest(organization_id=organization, messages=()), estimate)
+    except BudgetExceeded:
+        return False
+    await asyncio.sleep(0.01)
+    await hold.settle(cost)
+    return True
+
+
+async def main(organization: str, callers: str, estimate: str, cost: str) -> None:
+    sys.stdin.readline()  # all processes begin at once
+    asked = (ask(organization, Decimal(estimate), Decimal(cost)) for _ in range(int(callers)))
+    print(sum(await asyncio.gather(*asked)), flush=True)
+
+
+asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,105 @@
+"""Budgets and real processes: racers of several never pass a cap, and what one that was killed had reserved is free again, once."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from decimal import Decimal
+
+import pytest
+
+from config import loop
+from integrations.errors import BudgetExceeded
+from integrations.models import Budget, BudgetHold, BudgetPeriod
+from integrations.providers.base import CompletionRequest
+from integrations.services import budgets
+from tenants import scoping
+
+BUDGETS = {"budget.reserved"}  # failpoints that are reached here
+PROCESSES = 4
+FREE_AGAIN_SECONDS = 15
+
+
+@pytest.fixture
+def two_budgets(cast) -> Iterator[list[Budget]]:
+    """Of Acme: 20 dollars a day, 30 a month."""
+    with scoping.tenant(cast.acme):
+        rows = Budget.objects.for_tenant(cast.acme)
+        made = [
+            rows.create(scope="organization", target_id=cast.acme.pk, period=period, amount=Decimal(amount))
+            for period, amount in (("day", 20), ("month", 30))
+        ]
+    budgets.forget()
+    yield made
+    with scoping.tenant(cast.acme):
+        Budget.objects.for_tenant(cast.acme).all().delete()
+    budgets.forget()
+
+
+def figures(cast) -> set[tuple]:
+    with scoping.tenant(cast.acme):
+        return set(BudgetPeriod.objects.for_tenant(cast.acme).values_list("spent", "reserved", "unknown"))
+
+
+def holds(cast) -> list[tuple]:
+    with scoping.tenant(cast.acme):
+        return list(BudgetHold.objects.for_tenant(cast.acme).order_by("id").values_list("hold", "amount", "released_at"))
+
+
+async def caller(cast, environment, *arguments: object, **more: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.faults.budget_caller",
+        str(cast.acme.pk),
+        *map(str, arguments),
+        env={**environment, "DJANGO_SETTINGS_MODULE": "config.settings", **more},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+
+async def raced(cast, environment, *arguments: object) -> int:
+    """How many of 64 callers in several processes are let through."""
+    async with AsyncExitStack() as stack:
+        running = [await caller(cast, environment, 64 // PROCESSES, *arguments) for _ in range(PROCESSES)]
+        for process in running:
+            stack.callback(lambda process=process: process.returncode is None and process.kill())
+        said = await asyncio.gather(*(process.communicate(b"go\n") for process in running))
+    assert [process.returncode for process in running] == [0] * PROCESSES
+    return sum(int(out) for out, _ in said)
+
+
+async def test_sixty_four_callers_in_four_processes_never_pass_a_cap(cast, environment, two_budgets):
+    assert await raced(cast, environment, 1, 1) == 20
+    assert await loop.in_thread(figures, cast) == {(20, 0, 0)}
+
+
+async def test_sixty_four_callers_whom_the_caps_hold_are_all_let_through(cast, environment, two_budgets):
+    assert await raced(cast, environment, "0.3", "0.1") == 64
+    assert await loop.in_thread(figures, cast) == {(Decimal("6.4"), 0, 0)}
+
+
+async def test_what_a_killed_process_had_reserved_is_free_again_and_its_late_settlement_counts_once(cast, environment, two_budgets):
+    process = await caller(cast, environment, 1, 20, 20, FAILPOINT="budget.reserved")
+    await process.communicate(b"go\n")
+    died = time.monotonic()
+    assert process.returncode == -signal.SIGKILL
+    found = await loop.in_thread(holds, cast)
+    assert [(amount, released) for _, amount, released in found] == [(20, None), (20, None)]
+    request = CompletionRequest(organization_id=cast.acme.pk, messages=())
+    with pytest.raises(BudgetExceeded):
+        await budgets.reserve(request, Decimal(20))
+    async with asyncio.timeout(FREE_AGAIN_SECONDS - (time.monotonic() - died)):
+        while not await loop.in_thread(budgets.release_lapsed):  # noqa: ASYNC110  # as beat has it done
+            await asyncio.sleep(0.2)
+    assert await loop.in_thread(figures, cast) == {(0, 0, 1)}, "nobody knows what its call cost"
+    hold = await budgets.reserve(request, Decimal(5))
+    for _ in range(2):
+        await budgets.Hold(str(cast.acme.pk), found[0][0]).settle(Decimal(3))
+    assert await loop.in_thread(figures, cast) == {(3, 5, 0)}
+    await hold.settle(Decimal(5))
+    assert await loop.in_thread(figures, cast) == {(8, 0, 0)}
+    assert await loop.in_thread(holds, cast) == []
