@@ -19,7 +19,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.staticfiles import finders
 from django.db import connection
 from django.test import RequestFactory
-from playwright.async_api import Browser, BrowserContext, Page, Route, TimeoutError, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Route, TimeoutError, async_playwright, expect
 
 from chat.services import conversations
 from tenants import scoping
@@ -46,6 +46,9 @@ ARGUMENTS = (
     f"--disable-features={','.join(WITHOUT_ITS_OWN_PAGES + AS_PLAYWRIGHT)}",
 )
 HERE = Path(__file__).parent
+
+# Playwright's own five seconds are too few where four processes of tests and three of Parley share two cores.
+expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items) -> None:

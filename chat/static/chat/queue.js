@@ -46,9 +46,11 @@ export class Queue {
     if (next) next.value = strand;
     const rows = new Map([...this.#list.children].map((row) => [row.dataset.waiting, row]));
     const shown = questions.map((question) => rows.get(question.id) ?? this.#row(question));
-    if (shown.length !== this.#list.children.length || shown.some((row, place) => row !== this.#list.children[place])) {
-      this.#list.replaceChildren(...shown);
-    }
+    // A row that stays is not moved: whoever stands on one of its buttons would lose the place.
+    for (const row of [...this.#list.children]) if (!shown.includes(row)) row.remove();
+    shown.forEach((row, place) => {
+      if (this.#list.children[place] !== row) this.#list.insertBefore(row, this.#list.children[place] ?? null);
+    });
   }
 
   /** Offers to ask the next one, a moment after nothing has been on its way: between two answers nothing is, either. */
