@@ -1,7 +1,7 @@
-"""Documents of an aggregation as one stream of bytes a batch, made into no object of Python.
+"""Documents of an aggregation as the bytes that came, batch by batch, made into no object of Python.
 
 PyMongo's raw batches make an object of each document before they join them again, which took half of a night. A command's answer kept as it
-came does not: the batch in it is an array whose documents, where all are equally long, stand at places that can be reckoned.
+came does not: the batch in it is a BSON array, in which it is enough to know where each document begins.
 """
 
 from collections.abc import Iterator
@@ -17,21 +17,22 @@ from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
 
-from analytics.rollups import logs
+from analytics.rollups import columns, logs
 from config import mongo
 
 AS_IT_CAME = CodecOptions(document_class=RawBSONDocument)
-DOCUMENT, ARRAY = 3, 4  # BSON's numbers of these
+ARRAY = 4  # BSON's number of it
 EMPTY = 5  # bytes of an array without anything
 
 Batch = tuple[bytes, Int64]
 
 
-def batches(document: type[mongoengine.Document], pipeline: list[dict[str, Any]], *, size: int, at_once: int) -> Iterator[bytes]:
-    """The documents of each batch, one after another. Quick where each takes `size` bytes. MongoDB works on the next batch meanwhile."""
+def batches(document: type[mongoengine.Document], pipeline: list[dict[str, Any]], *, at_once: int) -> Iterator[tuple[bytes, np.ndarray]]:
+    """The bytes of each batch, and where in them each document begins. MongoDB works on the next batch meanwhile."""
     if mongo.client().is_mongos:  # a cursor is known to the router that opened it, and a command may go to another one
         with logs.patiently():
-            yield from mongo.collection(document).aggregate_raw_batches(pipeline, batchSize=at_once, comment=logs.WHY_ACROSS)
+            for given in mongo.collection(document).aggregate_raw_batches(pipeline, batchSize=at_once, comment=logs.WHY_ACROSS):
+                yield given, columns.places_in_row(given)
         return
     with mongo.client().start_session() as session, ThreadPoolExecutor(1, "parley-night") as ahead:
         coming = ahead.submit(_first, session, document, pipeline, at_once)
@@ -42,7 +43,7 @@ def batches(document: type[mongoengine.Document], pipeline: list[dict[str, Any]]
                 if cursor:
                     coming = ahead.submit(_next, session, document, cursor, at_once)
                 if len(array) > EMPTY:
-                    yield stream(array, size=size)
+                    yield array, columns.places_in_array(array)
                 if not cursor:
                     return
         finally:
@@ -77,18 +78,3 @@ def _asked(session: ClientSession, command: dict[str, Any]) -> Batch:
     end = begin + int.from_bytes(raw[begin : begin + 4], "little")
     rest = raw[end:]
     return raw[begin:end], Int64(bson.decode((len(rest) + 4).to_bytes(4, "little") + rest)["id"])
-
-
-def stream(array: bytes, *, size: int) -> bytes:
-    """A BSON array's documents, one after another: each stands behind its type and its number in digits."""
-    parts, place, end, digits = [], 4, len(array) - 1, 1
-    while place < end:
-        width = digits + 2 + size
-        many = min(10 if digits == 1 else 9 * 10 ** (digits - 1), (end - place) // width)
-        rows = np.frombuffer(array, np.uint8, many * width, place).reshape(many, width)
-        parts.append(rows[:, digits + 2 :])
-        if not many or (rows[:, 0] != DOCUMENT).any() or (parts[-1][:, :4] != list(size.to_bytes(4, "little"))).any():
-            return b"".join(bson.encode(document) for document in bson.decode(array).values())
-        place += many * width
-        digits += 1
-    return np.concatenate(parts).tobytes()

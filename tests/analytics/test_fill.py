@@ -9,7 +9,6 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pytest
 from bson import Decimal128
 from django.db import connection, connections
@@ -562,12 +561,3 @@ def test_a_day_that_an_organization_does_not_keep_any_more_is_not_counted_again(
     with pytest.raises(fill.DayGone, match="not whole any more"):
         fill.refill(Window(LAST - 2 * ONE_DAY, LAST), now=NIGHT, rollups=[rollup])
     assert fill.refill(Window(LAST, LAST + ONE_DAY), now=NIGHT, rollups=[rollup])
-
-
-def test_ids_are_told_apart_even_where_two_make_the_same_number(monkeypatch):
-    monkeypatch.setattr(columns, "_words", np.zeros(9, np.uint64))
-    ids = [str(uuid.uuid4()) for _ in range(5)]
-    column = np.array([ids[n % 5].encode() for n in range(20)], dtype="S36")
-    of = columns.Ids()
-    places = of.of(column)
-    assert [of.texts()[place] for place in places] == [ids[n % 5] for n in range(20)]
