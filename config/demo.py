@@ -4,6 +4,7 @@ Invented people. Scores are 0 to 100; performance figures are the organization's
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 PASSWORD = "parley-demo-2026"
 
@@ -720,6 +721,8 @@ TRIAL = {
     "values": {"team": "Engineering"},
     "traits": [{"type": "lacks", "value": "salary"}, {"type": "max_length", "value": 4000}],
 }
+BUDGET = {"amount": Decimal(200)}  # US dollars a month, for all of Acme
+BRIDGE_BUDGET = {"amount": Decimal(5)}  # a day
 CHATBOT = {
     "title": "Acme shop",
     "config": {

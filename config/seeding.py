@@ -20,8 +20,9 @@ from chat.realtime.calls import Call
 from chat.records import ConversationRecord
 from chat.services import answers, conversations, turns
 from config import activity, demo, loop, mongo
+from integrations.choices import BudgetPeriodLength, BudgetScope
 from integrations.models import ApiCall, Bridge, Chatbot, Template, Trial
-from integrations.services import settings, versions
+from integrations.services import settings, spending, versions
 from tenants import access, scoping
 from tenants.choices import AccountType, Role, SubscriptionPlan
 from tenants.models import Candidate, Department, Employee, Membership, Organization, User
@@ -65,7 +66,7 @@ def seed(*, now: datetime, days: int, tell: Callable[[str], None] = lambda line:
             _candidates(organization, wanted, of_organization, made, now=now)
     tell("Accounts")
     members = _accounts(found, departments, made)
-    tell("Acme: bridges and a chatbot")
+    tell("Acme: bridges, a chatbot and budgets")
     _configured(members["olive@acme.example"])
     # A developer's paid model must not write the demo's answers.
     with override_settings(OPENAI_API_KEY="", OPENAI_BASE_URL=""):
@@ -93,6 +94,8 @@ def _configured(owner: Membership) -> None:
         versions.publish(summary, owner, note="The first summaries.")
         versions.publish(shop, owner, note="For the shop's opening.")
         settings.create(Chatbot, owner, bridge=[str(shop.pk)], **demo.CHATBOT)
+        spending.create(owner, scope=BudgetScope.ORGANIZATION, period=BudgetPeriodLength.MONTH, **demo.BUDGET)
+        spending.create(owner, scope=BudgetScope.BRIDGE, period=BudgetPeriodLength.DAY, target_id=shop.pk, **demo.BRIDGE_BUDGET)
 
 
 def _organization(wanted: demo.DemoOrganization, made: Made, *, began: datetime) -> Organization:

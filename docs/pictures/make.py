@@ -61,6 +61,7 @@ async def pictures(browser: Browser, name: str, look: dict) -> None:
     for button in await page.get_by_role("button", name="Try with sample data of Google Analytics").all():
         await button.click()
     await take("connections")
+    await settings(page, chat.replace("/chat/", "/settings/"), take)
     await page.goto(chat)
     await take("inbox")
     await page.goto(f"{chat}search/?q=strengths")
@@ -73,6 +74,20 @@ async def pictures(browser: Browser, name: str, look: dict) -> None:
     await page.get_by_role("button", name="Ask").click()
     await page.wait_for_url(re.compile("/chat/[0-9a-f-]{36}/"))
     await conversation(context, page, take)
+
+
+async def settings(page: Page, address: str, take) -> None:
+    await page.goto(address)
+    await take("settings")
+    await page.goto(f"{address}bridges/team-summary/")
+    await take("bridge")
+    await page.goto(f"{address}bridges/team-summary/playground/")
+    await take("playground")
+    await page.goto(f"{address}budgets/")
+    await take("budgets")
+    await page.goto(f"{address}chatbots/")
+    await page.locator("main tbody a").first.click()
+    await take("chatbot")
 
 
 async def conversation(context: BrowserContext, page: Page, take) -> None:
@@ -106,6 +121,14 @@ async def conversation(context: BrowserContext, page: Page, take) -> None:
     await expect(page.get_by_role("dialog")).to_be_visible()
     await take("shortcuts")
     await page.keyboard.press("Escape")
+    await expect(answer).to_have_attribute("data-status", "sent")
+    await field.fill("How many sessions did our website have last week?")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator("[data-role=user][data-message]")).to_have_count(5)
+    await expect(answer.locator(".part-chart[data-drawn] canvas")).to_be_visible()
+    await expect(answer).to_have_attribute("data-status", "sent")
+    await answer.locator(".part-chart").scroll_into_view_if_needed()
+    await take("figures")
     address = page.url.partition("#")[0]
     await page.goto(f"{address}context/")
     await take("context")
