@@ -41,15 +41,17 @@ class Data:
 
 def places_in_array(array: bytes) -> np.ndarray:
     """Where each document of a BSON array begins: behind its type, its number in digits and a zero."""
-    place, end, digits, more_digits_at = 4, len(array) - 1, 1, 10
+    place, end, length = 4, len(array) - 1, _length
     found: list[int] = []
-    while place < end:
-        place += digits + 2
-        found.append(place)
-        place += _length(array, place)[0]
-        if len(found) == more_digits_at:
-            digits, more_digits_at = digits + 1, more_digits_at * 10
-    return np.array(found, np.int64)
+    digits = 1
+    while True:
+        for _ in range(9 * 10 ** (digits - 1) + (digits == 1)):  # numbers of so many digits
+            if place >= end:
+                return np.array(found, np.int64)
+            place += digits + 2
+            found.append(place)
+            place += length(array, place)[0]
+        digits += 1
 
 
 def places_in_row(documents: bytes) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from analytics import features
 from analytics.choices import EventType
 from analytics.documents import UserActivity
-from analytics.rollups import columns, logs, raw
+from analytics.rollups import columns, raw
 from analytics.rollups.columns import BOOL, DATE, DOCUMENT, DOUBLE, INT, LONG, Data, Fields, Ids, UnreadableError, Words
 from analytics.windows import Day
 from config import mongo
@@ -64,8 +64,11 @@ class Events:
 def read(day: Day) -> Events:
     ids = {name: Ids(NO_ID) for name in IDS}
     found = [_columns(b"", np.zeros(0, np.int64), ids)]  # what an array has where there is nothing
-    pipeline: list[dict[str, Any]] = [{"$match": logs.of_day(U.timestamp, day)}, {"$project": SHOWN}]
-    for given, places in raw.batches(UserActivity, pipeline, at_once=AT_ONCE):
+    noon = day.since + (day.until - day.since) / 2
+    halves = ({"$gte": day.since, "$lt": noon}, {"$gte": noon, "$lt": day.until})
+    for given, places in raw.side_by_side(
+        *(raw.batches(UserActivity, [{"$match": {U.timestamp: half}}, {"$project": SHOWN}], at_once=AT_ONCE) for half in halves)
+    ):
         try:
             found.append(_columns(given, places, ids))
         except UnreadableError:

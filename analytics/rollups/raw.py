@@ -4,6 +4,7 @@ PyMongo's raw batches make an object of each document before they join them agai
 came does not: the batch in it is a BSON array, in which it is enough to know where each document begins.
 """
 
+import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,11 +25,11 @@ AS_IT_CAME = CodecOptions(document_class=RawBSONDocument)
 ARRAY = 4  # BSON's number of it
 EMPTY = 5  # bytes of an array without anything
 
-Batch = tuple[bytes, Int64]
+Batch = tuple[bytes, np.ndarray]  # and where in it each document begins
 
 
-def batches(document: type[mongoengine.Document], pipeline: list[dict[str, Any]], *, at_once: int) -> Iterator[tuple[bytes, np.ndarray]]:
-    """The bytes of each batch, and where in them each document begins. MongoDB works on the next batch meanwhile."""
+def batches(document: type[mongoengine.Document], pipeline: list[dict[str, Any]], *, at_once: int) -> Iterator[Batch]:
+    """MongoDB works on the next batch meanwhile."""
     if mongo.client().is_mongos:  # a cursor is known to the router that opened it, and a command may go to another one
         with logs.patiently():
             for given in mongo.collection(document).aggregate_raw_batches(pipeline, batchSize=at_once, comment=logs.WHY_ACROSS):
@@ -51,6 +52,12 @@ def batches(document: type[mongoengine.Document], pipeline: list[dict[str, Any]]
                 ahead.submit(_close, session, document, cursor)
 
 
+def side_by_side(*readings: Iterator[Batch]) -> Iterator[Batch]:
+    """What several readings give, in turn: MongoDB works on all of them at once."""
+    for round_ in itertools.zip_longest(*readings):
+        yield from filter(None, round_)
+
+
 def _first(
     session: ClientSession, document: type[mongoengine.Document], pipeline: list[dict[str, Any]], at_once: int
 ) -> tuple[bytes, Int64]:
@@ -59,7 +66,7 @@ def _first(
         return _asked(session, {**command, "comment": logs.WHY_ACROSS})
 
 
-def _next(session: ClientSession, document: type[mongoengine.Document], cursor: Int64, at_once: int) -> Batch:
+def _next(session: ClientSession, document: type[mongoengine.Document], cursor: Int64, at_once: int) -> tuple[bytes, Int64]:
     with pymongo.timeout(0):  # none: the cursor has the time that it was opened with, and MongoDB refuses to be told another
         return _asked(session, {"getMore": cursor, "collection": mongo.collection(document).name, "batchSize": at_once})
 
@@ -68,7 +75,7 @@ def _close(session: ClientSession, document: type[mongoengine.Document], cursor:
     mongo.database().command({"killCursors": mongo.collection(document).name, "cursors": [cursor]}, session=session)
 
 
-def _asked(session: ClientSession, command: dict[str, Any]) -> Batch:
+def _asked(session: ClientSession, command: dict[str, Any]) -> tuple[bytes, Int64]:
     """The batch, as a BSON array, and the cursor's number, 0 at its end."""
     answer: Any = mongo.database().command(command, codec_options=AS_IT_CAME, session=session)
     raw = bytes(answer["cursor"].raw)  # the batch is the first thing in it
