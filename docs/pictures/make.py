@@ -55,6 +55,8 @@ async def pictures(browser: Browser, name: str, look: dict) -> None:
     chat = f"{page.url.split('/o/')[0]}/o/acme/chat/"
 
     await page.goto(f"{page.url.split('/o/')[0]}/o/acme/dashboard/")
+    if name == "small":  # what is out of sight is not drawn
+        await page.get_by_role("figure").first.scroll_into_view_if_needed()
     await expect(page.locator("[data-drawn]").first).to_be_visible()
     await take("dashboard")
     await page.goto(chat.replace("/chat/", "/connections/"))
@@ -82,11 +84,17 @@ async def settings(page: Page, address: str, take) -> None:
     await page.goto(f"{address}bridges/team-summary/")
     await take("bridge")
     await page.goto(f"{address}bridges/team-summary/playground/")
+    await page.get_by_label("team").fill("Engineering")
+    await page.get_by_label("Question").fill("How did the week go?")
+    await page.get_by_label("Beside it").select_option(index=2)
+    await page.get_by_role("button", name="Ask").click()
+    await page.locator(".outcomes").scroll_into_view_if_needed()
     await take("playground")
     await page.goto(f"{address}budgets/")
     await take("budgets")
     await page.goto(f"{address}chatbots/")
-    await page.locator("main tbody a").first.click()
+    await page.locator(".entry-name").first.click()
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
     await take("chatbot")
 
 

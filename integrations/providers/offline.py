@@ -11,8 +11,8 @@ The rules, for every type of conversation:
    ("training", "strengths"), or else there is a portrait.
 3. A figure between 0 and 1 is a share, one up to 100 a percentage; others are reported, not judged.
 4. Pictures are named and not looked at.
-5. Told of the tools that read figures of platforms, it calls the one that the question names, with the first two metrics, and sums up what
-   the tool says.
+5. Told of the tools that read figures of platforms, it calls the one that the question names, with the metrics and the "last 3 weeks" that
+   the question names, too (or else the first two metrics), and sums up what the tool says.
 6. Where nothing is known, the answer says so. Confidence is the share of the facts asked for that are known.
 
 Asked for JSON (`CompletionRequest.schema`) it gives, for the purpose `analysis`, the same findings as figures and sentences; for the
@@ -25,7 +25,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import combinations
 from statistics import fmean
@@ -156,6 +156,9 @@ PLATFORM_WORDS = {
 READS = {"meta": "meta_insights", "google_ads": "ads_performance", "google_analytics": "run_analytics_report"}
 CONNECTS = {"meta": "meta_ads"}
 CONNECT = re.compile(r"\b(?:re)?connect\b", re.IGNORECASE)
+LAST = re.compile(r"\b(?:last|past)\s+(?:(\d{1,2})\s+)?(day|week|month)s?\b", re.IGNORECASE)
+DAYS = {"day": 1, "week": 7, "month": 28}
+WORD = re.compile(r"[A-Z]?[a-z]+")  # of a metric's name: averageSessionDuration, average_cpc
 
 
 def _wanted(tools: Iterable[Mapping[str, Any]], question: str) -> ToolUse | None:
@@ -168,8 +171,24 @@ def _wanted(tools: Iterable[Mapping[str, Any]], question: str) -> ToolUse | None
         name, arguments = "connect_platform", {"platform": CONNECTS.get(named, named)}
     else:
         name = READS[named]
-        arguments = {"metrics": parameters[name]["properties"]["metrics"]["items"]["enum"][:2]} if name in parameters else {}
+        arguments = _asked_for(parameters[name], question) if name in parameters else {}
     return ToolUse("call_1", name, orjson.dumps(arguments).decode()) if name in parameters else None
+
+
+def _is_named(words: list[str], asked: str) -> bool:
+    """By all words of its name; of three, the last two will do: people say "page views"."""
+    return all(re.search(rf"\b{word.lower().removesuffix('s')}", asked) for word in words[-2:])
+
+
+def _asked_for(parameters: Mapping[str, Any], question: str) -> dict[str, Any]:
+    metrics = parameters["properties"]["metrics"]["items"]["enum"]
+    asked = question.lower()
+    named = [metric for metric in metrics if _is_named(WORD.findall(metric), asked)]
+    arguments: dict[str, Any] = {"metrics": named or metrics[:2]}
+    if period := LAST.search(question):
+        days = int(period[1] or 1) * DAYS[period[2].lower()]
+        arguments["since"] = (datetime.now(UTC).date() - timedelta(days=min(max(days, 1), 365))).isoformat()
+    return arguments
 
 
 def _summed_up(told: str) -> str:

@@ -101,6 +101,11 @@ class Provider:
         self._thread.join(10)
         self._loop.close()
 
+    def forget(self) -> None:
+        """What was asked so far, and who hung up."""
+        self.calls.clear()
+        self.hung_up.clear()
+
     async def _start(self) -> None:
         self._listener = await asyncio.start_server(self._upstream.accept, "127.0.0.1", 0)
         self._upstream.port = self._listener.sockets[0].getsockname()[1]

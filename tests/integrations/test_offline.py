@@ -1,7 +1,9 @@
 """The offline consultant answers by its stated rules, from the facts it was given and nothing else."""
 
 import asyncio
+import json
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from chat.choices import ConsultationType
 from integrations.providers.base import ChatMessage, CompletionRequest, Ending
 from integrations.providers.offline import NAME, RULES, Offline
+from integrations.tools import OFFERED
 
 ERIK = {
     "id": "e-1",
@@ -170,3 +173,22 @@ def test_whatever_the_records_hold_there_is_an_answer(found, kind, question):
     text, ending = done.value.value
     assert text
     assert ending.usage.output_tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("question", "metrics", "days"),
+    [
+        ("How many sessions did our website have last week?", ["sessions"], 7),
+        ("New users and page views of the website in the past 10 days", ["newUsers", "screenPageViews"], 10),
+        ("How is our website doing?", ["activeUsers", "newUsers"], None),
+        ("Website traffic of the last 99 months", ["activeUsers", "newUsers"], 365),
+    ],
+)
+async def test_figures_are_asked_for_by_the_questions_words(question, metrics, days):
+    tool = {"type": "function", "function": {"name": "run_analytics_report", "parameters": OFFERED["run_analytics_report"].parameters}}
+    request = CompletionRequest(organization_id="o", messages=(ChatMessage("user", question),), tools=(tool,))
+    _, ending = await Offline().complete(request, model=NAME)
+    asked = json.loads(ending.tool_uses[0].arguments)
+    assert asked["metrics"] == metrics
+    since = datetime.now(UTC).date() - timedelta(days=days) if days else None
+    assert asked.get("since") == (since and since.isoformat())

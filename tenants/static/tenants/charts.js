@@ -2,6 +2,7 @@
 
 const LIBRARY = new URL("../vendor/chart.js/dist/chart.umd.min.js", import.meta.url);
 const TICKS = 7; // of an axis, at most
+const NARROW = [480, 4]; // pixels of a picture below which there are no more than so many
 
 let library;
 
@@ -46,6 +47,7 @@ function paint({ data, options }, { kind, columns }) {
  */
 export async function drawChart(canvas, { kind, labels, columns, links = [] }) {
   const Chart = await charts();
+  const maxTicksLimit = canvas.parentElement.clientWidth < NARROW[0] ? NARROW[1] : TICKS;
   const wanted = {
     type: kind,
     data: {
@@ -68,7 +70,7 @@ export async function drawChart(canvas, { kind, labels, columns, links = [] }) {
       interaction: { mode: "index", intersect: false },
       onClick: (_, [at]) => at && links[at.index] && location.assign(links[at.index]),
       scales: {
-        x: { grid: { display: false }, border: { display: false }, ticks: { maxTicksLimit: TICKS, maxRotation: 0, autoSkipPadding: 12 } },
+        x: { grid: { display: false }, border: { display: false }, ticks: { maxTicksLimit, maxRotation: 0, autoSkipPadding: 12 } },
         y: { beginAtZero: true, border: { display: false }, grid: {}, ticks: { maxTicksLimit: 5 } },
       },
       plugins: {
