@@ -95,6 +95,8 @@ def maintain(now: datetime, *, tables: tuple[Partitioned, ...] = TABLES) -> Main
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
                 cursor.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(WAIT)))
                 done += _maintain(cursor, table, today=now.astimezone(UTC).date())
+                if table.each is Each.MONTH:  # nobody else looks at a table in parts as a whole: autovacuum knows its parts alone (S4-144)
+                    cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.table)))
     if done != Maintained():
         log.info("Partitions: made %s, dropped %s, moved %d rows.", done.made, done.dropped, done.moved)
     return done

@@ -30,9 +30,10 @@ Batch = tuple[bytes, np.ndarray]  # and where in it each document begins
 
 def batches(document: type[mongoengine.Document], pipeline: list[dict[str, Any]], *, at_once: int) -> Iterator[Batch]:
     """MongoDB works on the next batch meanwhile."""
-    if mongo.client().is_mongos:  # a cursor is known to the router that opened it, and a command may go to another one
+    if mongo.client().is_mongos or len(mongo.client().nodes) > 1:
+        # A cursor is known to the server that opened it, and a command may go to another one: the driver's own cursors go right.
         with logs.patiently():
-            for given in mongo.collection(document).aggregate_raw_batches(pipeline, batchSize=at_once, comment=logs.WHY_ACROSS):
+            for given in logs.collection(document).aggregate_raw_batches(pipeline, batchSize=at_once, comment=logs.WHY_ACROSS):
                 yield given, columns.places_in_row(given)
         return
     with mongo.client().start_session() as session, ThreadPoolExecutor(1, "parley-night") as ahead:

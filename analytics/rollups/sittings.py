@@ -53,7 +53,7 @@ class Sitting:
 
 def read(day: Day) -> list[Sitting]:
     with logs.patiently():
-        found = mongo.collection(AiChatSession).find(logs.of_day(S.session_started, day), SHOWN, comment=logs.WHY_ACROSS)
+        found = logs.collection(AiChatSession).find(logs.of_day(S.session_started, day), SHOWN, comment=logs.WHY_ACROSS)
         return [_sitting(raw) for raw in found]
 
 

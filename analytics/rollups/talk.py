@@ -125,7 +125,7 @@ def read(day: Day) -> Messages:
     }
     with logs.patiently():
         pipeline: list[dict[str, Any]] = [{"$match": match}, {"$group": PIPELINE_GROUP}]
-        groups = mongo.collection(Message).aggregate(pipeline, allowDiskUse=True, comment=logs.WHY_ACROSS).to_list()
+        groups = logs.collection(Message).aggregate(pipeline, allowDiskUse=True, comment=logs.WHY_ACROSS).to_list()
         talked = _talked(sorted({group["_id"]["c"] for group in groups}))
     return Messages([group for group in groups if group["_id"]["c"] in talked], talked)
 
@@ -136,7 +136,7 @@ def _talked(ids: list[str]) -> dict[str, Talked]:
     found = {}
     for start in range(0, len(ids), CONVERSATIONS):
         wanted = {C.conversation_id: {"$in": ids[start : start + CONVERSATIONS]}, C.kind: Kind.ASSISTANT.value}
-        for raw in mongo.collection(Conversation).find(wanted, shown, comment=logs.WHY_ACROSS):
+        for raw in logs.collection(Conversation).find(wanted, shown, comment=logs.WHY_ACROSS):
             topic = (raw.get(C.context) or {}).get("userIntent")
             found[raw[C.conversation_id]] = Talked(raw[C.created_at], raw.get(C.type), topic)
     return found
@@ -147,7 +147,7 @@ def read_reports(day: Day) -> list[dict[str, Any]]:
     by = {"o": f"${R.organization_id}", "u": f"${R.accessed_by}.userId", "d": f"${R.department_id}", "t": f"${R.report_type}"}
     pipeline: list[dict[str, Any]] = [{"$match": logs.of_day(R.timestamp, day)}, {"$group": {"_id": by, "n": {"$sum": 1}}}]
     with logs.patiently():
-        return mongo.collection(ReportAccessed).aggregate(pipeline, comment=logs.WHY_ACROSS).to_list()
+        return logs.collection(ReportAccessed).aggregate(pipeline, comment=logs.WHY_ACROSS).to_list()
 
 
 @dataclass

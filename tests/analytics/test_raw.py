@@ -10,10 +10,13 @@ from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 from hypothesis import given
 from hypothesis import strategies as st
+from pymongo.read_preferences import SecondaryPreferred
 
-from analytics.documents import UserActivity
-from analytics.rollups import columns, events, raw
+from analytics.documents import AiChatSession, UserActivity
+from analytics.rollups import columns, events, logs, raw
+from analytics.services import fill
 from analytics.windows import Day
+from chat.documents import Message
 from config import mongo
 from tests.analytics.conftest import at
 
@@ -176,7 +179,17 @@ def test_whoever_stops_leaves_no_cursor_open(logged):
     assert mongo.client().admin.command("serverStatus")["metrics"]["cursor"]["open"]["total"] == 0
 
 
-def test_a_router_s_cursors_are_left_to_the_driver(logged, monkeypatch):
-    monkeypatch.setattr(type(mongo.client()), "is_mongos", True)
+@pytest.mark.parametrize("several", [{"is_mongos": True}, {"nodes": frozenset({("one", 1), ("two", 2)})}])
+def test_cursors_of_several_servers_are_left_to_the_driver(logged, monkeypatch, several):
+    for name, value in several.items():
+        monkeypatch.setattr(type(mongo.client()), name, value)
     monkeypatch.setattr(raw, "_first", None)
     assert len([document for batch in read(at_once=10) for document in columns.decoded(*batch)]) == 25
+
+
+def test_the_night_asks_a_copy_where_there_is_one(logged):
+    """Of whatever it reads; the member of a replica set of one answers all the same."""
+    for document in (UserActivity, AiChatSession, Message):
+        assert logs.collection(document).read_preference == SecondaryPreferred(max_staleness=logs.STALE)
+    assert logs.first(UserActivity, "timestamp") == DAY
+    assert fill.OVERLAP.total_seconds() > logs.STALE

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from celery import current_app
+from django.db.migrations.loader import MigrationLoader
 
 from chat import events
 from chat.choices import MessageStatus
@@ -118,6 +119,12 @@ def test_migrations_import_nothing_of_ours():
     }
     assert_exactly(found, {})
     assert modules(migrations=True)
+
+
+def test_every_migration_of_tables_can_be_undone():
+    ours = {key: made for key, made in MigrationLoader(None, ignore_no_initial=True).disk_migrations.items() if key[0] in APPS}
+    assert [key for key, made in ours.items() for operation in made.operations if not operation.reversible] == []
+    assert len(ours) > 20
 
 
 def test_every_failpoint_is_declared_and_every_declared_one_is_in_the_code():

@@ -29,6 +29,7 @@ ROOT = settings.BASE_DIR
 APPS = ("config", "tenants", "integrations", "chat", "analytics", "dashboards")
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
+MONGO = ("mongo", "mongo-2", "mongo-3")
 OURS = {name for name, service in SERVICES.items() if service["image"] == "parley"}
 INTERPOLATED = re.compile(r"\$\{(\w+)(?::[-?])?([^}]*)\}")
 # Read by compose itself or by what the images bring, not by our code.
@@ -81,15 +82,17 @@ def test_the_example_as_it_is_changes_nothing():
 
 def test_compose_is_the_production_shape():
     assert set(SERVICES) == {
-        "proxy", "web", "worker", "maintenance", "beat", "migrate", "postgres", "mongo", "broker", "cache"
+        "proxy", "web", "worker", "maintenance", "beat", "migrate", "postgres", *MONGO, "broker", "cache"
     }  # fmt: skip
     assert "name" not in COMPOSE
     assert SERVICES["web"]["deploy"]["replicas"] >= 2
     assert "deploy" not in SERVICES["beat"]
     assert SERVICES["postgres"]["image"] == "postgres:17"
     assert "--locale-provider=builtin --locale=C.UTF-8" in SERVICES["postgres"]["environment"]["POSTGRES_INITDB_ARGS"]
-    assert SERVICES["mongo"]["image"].startswith("mongo:8")
-    assert "--replSet parley" in SERVICES["mongo"]["command"]
+    for name in MONGO:
+        assert SERVICES[name]["image"].startswith("mongo:8")
+        assert "--replSet parley" in SERVICES[name]["command"]
+        assert f'"{name}"' in SERVICES["mongo"]["healthcheck"]["test"][-1]  # which makes them one replica set (S4-146)
     assert {SERVICES[name]["image"] for name in ("broker", "cache")} == {"valkey/valkey:9.1-alpine"}
     assert "noeviction --appendonly yes" in SERVICES["broker"]["command"]
     assert "volatile-ttl" in SERVICES["cache"]["command"]
@@ -109,7 +112,7 @@ def test_compose_itself_accepts_the_file():
 def test_only_the_proxy_can_be_reached_from_outside():
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
     assert COMPOSE["networks"]["inside"] == {"internal": True}
-    for name in ("postgres", "mongo", "broker", "cache", "migrate", "beat", "maintenance"):
+    for name in ("postgres", *MONGO, "broker", "cache", "migrate", "beat", "maintenance"):
         assert SERVICES[name]["networks"] == ["inside"]
 
 
@@ -153,8 +156,8 @@ def test_production_gets_all_it_needs_and_only_the_owner_is_the_owner(name):
     owns = "parley_owner" in environment["DATABASE_URL"]
     assert owns == (name in {"migrate", "maintenance"})
     assert owns or "parley_login" in environment["DATABASE_URL"]
-    hosts = re.findall(r"@?(?:\w+://|@)(\w+):\d+", " ".join(environment[key] for key in ("MONGODB_URI", "REDIS_URL", "CELERY_BROKER_URL")))
-    assert hosts == ["mongo", "cache", "broker"]
+    hosts = re.findall(r"([\w-]+):\d+", " ".join(environment[key] for key in ("MONGODB_URI", "REDIS_URL", "CELERY_BROKER_URL")))
+    assert hosts == [*MONGO, "cache", "broker"]
 
 
 def test_every_value_that_is_asked_for_is_in_the_example():

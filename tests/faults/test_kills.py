@@ -246,8 +246,8 @@ async def dies_over_a_waiting_question(turn: Turn, point: str) -> None:
         ("assistant", "sent"),
     ]
     assert [message["text"] for message in kept[2:]] == [second, TEXT]
-    # Who dies having asked it may have begun to answer it, too: that is an attempt then.
-    assert turn.house.provider.calls[second] == kept[3]["attempt"] <= (2 if point == "queue.asked" else 1)
+    # Who dies having asked it may have claimed its answer by then, or begun it: that was an attempt.
+    assert 1 <= turn.house.provider.calls[second] <= kept[3]["attempt"] <= (2 if point == "queue.asked" else 1)
     _, queue, _ = await turn.house.get(f"conversations/{turn.conversation_id}/queue", web="web-b")
     assert queue["questions"] == []
 

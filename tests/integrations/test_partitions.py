@@ -123,6 +123,18 @@ def test_every_partitioned_table_is_maintained():
         assert {name for (name,) in cursor.fetchall()} == {table.table for table in partitions.TABLES}
 
 
+def test_a_table_in_months_is_analyzed_as_a_whole():
+    """Autovacuum never does: it knows the parts alone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (before,) = cursor.fetchone()
+    partitions.maintain(NOW)
+    for table in METRICS:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_get_last_analyze_time(%s::regclass)", [table.table])
+            assert cursor.fetchone()[0] > before, table.table
+
+
 def test_the_command_says_what_it_did():
     out = StringIO()
     call_command("maintain_partitions", stdout=out)
