@@ -2,8 +2,13 @@
 hears of none of them. The check of ports is out of the way, so that the check of addresses has to hold by itself."""
 
 import base64
+import json
+import os
 import re
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 from urllib.parse import urlsplit
@@ -11,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx2
 import orjson
 import pytest
+from django.conf import settings as django_settings
 
 from integrations import drafts, egress, openai_requests, transport
 from integrations.choices import Service
@@ -29,15 +35,15 @@ LIVE = LiveBridge(id="b", organization_id="o", slug="s", version_id="v", number=
 class Canary:
     """Listens on this machine, in both families, and counts who comes."""
 
-    def __init__(self):
+    def __init__(self, with_four="127.0.0.1", six="::1"):
         self._heard = []
-        self.sockets = [socket.create_server(("127.0.0.1", 0))]
+        self.sockets = [socket.create_server((with_four, 0))]
         self.port = self.sockets[0].getsockname()[1]
         if socket.has_ipv6:
             with_six = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
             with_six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             try:
-                with_six.bind(("::1", self.port))
+                with_six.bind((six, self.port))
                 with_six.listen()
                 self.sockets.append(with_six)
             except OSError:
@@ -66,6 +72,11 @@ class Canary:
                     time.sleep(0.001)
             self._heard.remove(address)
         return list(self._heard)
+
+    def take(self):
+        """Who came, and was not taken before."""
+        found, self._heard = self.heard, []
+        return found
 
     def close(self):
         while self.sockets:
@@ -96,12 +107,16 @@ def test_the_canary_hears_who_comes(canary):
 
 
 async def test_no_models_address_leads_inside(canary):
+    await no_model(canary)
+    assert canary.heard == []
+
+
+async def no_model(canary):
     for url in addresses(canary.port):
         with pytest.raises(ProviderError) as refused:
             route = registry._route(Target(service=Service.OPENAI, model="m", base_url=url, key=KEY))
             await route.provider.complete(REQUEST, model=route.model)
         assert KEY not in str(refused.value) + refused.value.detail
-    assert canary.heard == []
 
 
 async def test_no_organizations_model_is_the_operators_server(canary, settings):
@@ -118,13 +133,17 @@ async def test_no_organizations_model_is_the_operators_server(canary, settings):
 
 async def test_no_address_of_a_platform_leads_inside(canary):
     """The clients of OAuth: tokens, revocation, figures."""
+    await no_platform(canary)
+    assert canary.heard == []
+
+
+async def no_platform(canary):
     for url in addresses(canary.port):
         async with transport.oauth_client(client_id="parley", client_secret=KEY) as client:
             with pytest.raises(NOT_SENT):
                 await client.fetch_token(url, grant_type="refresh_token", refresh_token=KEY)
             with pytest.raises(NOT_SENT):
                 await client.revoke_token(url, token=KEY)
-    assert canary.heard == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -153,12 +172,27 @@ async def test_no_redirect_leads_inside(status, canary, settings, httpserver, mo
 
 async def test_no_tools_address_leads_inside(canary, monkeypatch):
     monkeypatch.setattr(http_tools, "_secret_headers", lambda *where: {"X-Secret": KEY})
+    await no_tool(canary)
+    assert canary.heard == []
+
+
+async def no_tool(canary):
     for url in addresses(canary.port):
         tool = {"id": "t", "name": "find", "parameters": {}, "method": "GET", "url": url, "headers": {}}
         run = await http_tools.run(LIVE, tool, ToolUse("1", "find", "{}"))
         assert run.error in ("refused", "unreachable"), (url, run)
         assert KEY not in run.content
-    assert canary.heard == []
+
+
+def test_in_a_network_where_every_inner_address_answers_none_is_reached():
+    """A network namespace in which private, link-local, shared and translated addresses are all this machine's."""
+    if None in (shutil.which("unshare"), shutil.which("ip")):
+        pytest.fail("This needs unshare and ip. Install them: apt-get install util-linux iproute2", pytrace=False)
+    alone = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    command = [*alone, sys.executable, "-m", "tests.integrations.everywhere"]
+    done = subprocess.run(command, cwd=django_settings.BASE_DIR, capture_output=True, text=True, check=False, timeout=110)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == {"reached": 7, "of": 7, "heard": []}
 
 
 async def test_no_arguments_choose_a_tools_server(canary):
