@@ -115,13 +115,10 @@ def empty() -> None:
 
 def _collections_with_documents(database: Any) -> list[str]:
     """Asked of all collections at once: a test leaves documents in a few of them."""
-    first, *others = [
-        (name, [{"$limit": 1}, {"$project": {"_id": False, "name": {"$literal": name}}}])
-        for name in database.list_collection_names()
-        if name != "migrations"
-    ]
-    pipeline = [*first[1], *({"$unionWith": {"coll": name, "pipeline": stages}} for name, stages in others)]
-    return [found["name"] for found in database[first[0]].aggregate(pipeline, comment=EMPTIES)]
+    names = [name for name in database.list_collection_names() if name != "migrations"]
+    one = [[{"$limit": 1}, {"$project": {"_id": False, "name": {"$literal": name}}}] for name in names]
+    others = [{"$unionWith": {"coll": name, "pipeline": stages}} for name, stages in zip(names[1:], one[1:], strict=True)]
+    return [found["name"] for found in database[names[0]].aggregate([*one[0], *others], comment=EMPTIES)] if names else []
 
 
 @pytest.fixture(autouse=True)
