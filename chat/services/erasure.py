@@ -20,7 +20,7 @@ import pymongo
 from pymongo import ReturnDocument
 
 from chat.choices import ConversationStatus
-from chat.documents import Attachment, ChatSession, Conversation, Message, MessageRevision, ReadMark, Share
+from chat.documents import Attachment, ChatSession, Conversation, Message, MessageRevision, ReadMark, Share, WaitingQuestion
 from chat.realtime import keys
 from chat.services import attachments, cold, retention
 from chat.services.retention import Overdue
@@ -33,7 +33,7 @@ from tenants.services import erasure
 log = logging.getLogger(__name__)
 
 A, C, M = mongo.names(Attachment), mongo.names(Conversation), mongo.names(Message)
-R, S, T = mongo.names(MessageRevision), mongo.names(Share), mongo.names(ChatSession)
+R, S, T, W = mongo.names(MessageRevision), mongo.names(Share), mongo.names(ChatSession), mongo.names(WaitingQuestion)
 
 BATCH = 500  # documents that are changed at once
 SECONDS = 60  # that a look over all that a person wrote may take
@@ -169,6 +169,12 @@ def _anonymise_messages(organization_id: str, user_id: str) -> None:
             f"{M.reply_to}.userName": {"$gt": ""},
         }
         messages.update_many(replies, {"$set": {f"{M.reply_to}.userName": FORMER_MEMBER}})
+        to_these = {f"{W.reply_to}.messageId": these[M.message_id], f"{W.reply_to}.userName": {"$gt": ""}}
+        mongo.collection(Conversation).update_many(
+            {**of, C.conversation_id: {"$in": where}, f"{C.queue}.questions": {"$elemMatch": to_these}},
+            {"$set": {f"{C.queue}.questions.$[one].{W.reply_to}.userName": FORMER_MEMBER}},
+            array_filters=[{f"one.{field}": value for field, value in to_these.items()}],
+        )
         messages.update_many({**these, M.user_name: {"$gt": ""}}, {"$set": {M.user_name: FORMER_MEMBER}})
         nobody = {"$set": {M.user_id: NOBODY, M.branch_id: None, M.department_id: None}, "$unset": {M.client_id: "", M.api_key_id: ""}}
         messages.update_many(these, nobody)

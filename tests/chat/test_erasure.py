@@ -18,8 +18,8 @@ from chat import access, selectors, tasks
 from chat.choices import Audience
 from chat.documents import Attachment, ChatSession, Conversation, Message, MessageRevision, ReadMark, Share
 from chat.realtime import keys
-from chat.services import attachments, conversations, erasure, reading, retention, shares, turns
-from config import mongo, redis
+from chat.services import attachments, conversations, erasure, queues, reading, retention, shares, turns
+from config import loop, mongo, redis
 from tenants import access as people
 from tenants import scoping
 from tenants.choices import NOBODY, Role
@@ -66,9 +66,13 @@ def start(membership, employees, *, title: str = ""):
 def ask(membership, made, text: str, *, answer: str = "Well.", reply_to: str | None = None):
     """A question with an answer that has ended."""
     turn = turns.submit(membership, made, text=text, client_id=text[:20], reply_to=reply_to)
+    end(made, turn, answer)
+    return turn
+
+
+def end(made, turn, answer: str = "Well.") -> None:
     one = {"organizationId": made.organization_id, "messageId": turn.answer.id}
     mongo.collection(Message).update_one(one, {"$set": {"status": "sent", "content": answer}, "$unset": {"lease": ""}})
-    return turn
 
 
 def furnish(cast, zeb):
@@ -96,7 +100,10 @@ def furnish(cast, zeb):
     ask(cast.olive.membership, olives, "I ask.")
     seen = access.conversation_for(zeb.membership, olives.id)
     too = ask(zeb.membership, seen, "I ask, too.")
-    ask(cast.olive.membership, olives, "Why do you?", reply_to=too.message.id)
+    turn = turns.submit(cast.olive.membership, olives, text="Why do you?", client_id="why", reply_to=too.message.id)
+    waiting = {"text": "And now?", "client_id": "now", "reply_to": too.message.id}
+    loop.run(queues.aadd(cast.olive.membership, access.conversation_for(cast.olive.membership, olives.id), **waiting))
+    end(olives, turn)
     reading.mark(zeb.membership, seen, seq=2)
     attachments.upload(zeb.membership, seen, name="unsent.txt", file=BytesIO(b"unsent"), size=6)
     shares.create(cast.olive.membership, olives, audience=Audience.ORGANIZATION, days=3)
@@ -200,6 +207,8 @@ def test_name_address_and_private_words_are_found_nowhere_afterwards_and_what_ot
     said = selectors.messages(own).results
     assert [each.user_name for each in said] == ["Olive Olsen", None, "Former member", None, "Olive Olsen", None]
     assert (said[4].reply_to.user_name, said[4].reply_to.text) == ("Former member", "I ask, too.")
+    (waits,) = own.queue.questions
+    assert (waits.reply_to.user_name, waits.reply_to.text) == ("Former member", "I ask, too.")
     (copy,) = mongo.collection(Share).find({"organizationId": olives.organization_id})
     assert [said.get("author") for said in copy["messages"]] == ["Olive Olsen", None, "Former member", None, "Olive Olsen", None]
     assert mongo.collection(ReadMark).count_documents({"organizationId": shared.organization_id, "userId": str(zeb.user.pk)}) == 0
