@@ -527,6 +527,14 @@ class MessageRevision(TenantDocument):
     }
 
 
+class SharedReply(EmbeddedDocument):
+    """What a question behind a link replies to."""
+
+    role = StringField(choices=MessageRole.values, required=True)
+    author = StringField(null=True)
+    text = StringField(required=True)
+
+
 class SharedMessage(EmbeddedDocument):
     """What a link shows of a message: no costs, nobody's id."""
 
@@ -534,6 +542,7 @@ class SharedMessage(EmbeddedDocument):
     author = StringField(null=True)  # a person's name
     text = StringField(required=True)
     parts = EmbeddedDocumentListField(MessagePart)
+    reply_to = EmbeddedDocumentField(SharedReply, db_field="replyTo")
     created_at = DateTimeField(db_field="createdAt", required=True)
 
 

@@ -489,6 +489,7 @@ class SharedMessageRecord:
     text: str
     created_at: datetime
     parts: tuple[Part, ...] = ()
+    reply_to: dict[str, Any] | None = None  # as a `SharedReply` is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -529,6 +530,7 @@ class ShareRecord:
                     message["text"],
                     message["createdAt"],
                     tuple(parts.as_shown(message.get("parts", ()))),
+                    message.get("replyTo"),
                 )
                 for message in raw.get("messages", ())
             ),

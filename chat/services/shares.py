@@ -110,7 +110,7 @@ def _copy(conversation: ConversationRecord, *, strand: int) -> tuple[list[dict[s
         wanted["$or"], hint = strands.clauses(path, most=strands.MOST), strands.INDEX
     found = mongo.collection(Message).find(
         wanted,
-        {M.role: 1, M.user_name: 1, M.content: 1, M.parts: 1, M.created_at: 1},
+        {M.role: 1, M.user_name: 1, M.content: 1, M.parts: 1, M.reply_to: 1, M.created_at: 1},
         sort=[(M.seq, -1)],
         limit=MESSAGES_LIMIT + 1,
         hint=hint,
@@ -121,6 +121,8 @@ def _copy(conversation: ConversationRecord, *, strand: int) -> tuple[list[dict[s
         if len(copied) == MESSAGES_LIMIT or size > BYTES_LIMIT:
             return copied[::-1], False
         said = {"role": raw[M.role], "author": raw.get(M.user_name), "text": raw[M.content], "createdAt": raw[M.created_at]}
+        if replied := raw.get(M.reply_to):
+            said["replyTo"] = {"role": replied["role"], "author": replied.get("userName"), "text": replied["content"]}
         held = raw.get(M.parts) or ()
         copied.append(said | ({"parts": parts.as_copied(held, for_strangers=True)} if parts.are_whole(held) else {}))
     return copied[::-1], True

@@ -81,6 +81,18 @@ def test_a_copy_holds_what_was_said_by_whom_and_when_and_nothing_else(cast, oliv
     assert copied["isWhole"]
 
 
+def test_a_copy_says_what_a_question_replies_to(cast, olive, conversation):
+    place = f"conversations/{conversation['id']}/messages"
+    question, _ = olive.get(place).json()["results"]
+    say(olive, place, "Still so?", reply_to=question["id"])
+    link = make(olive, conversation)
+    *others, copied = stored(cast, link)["messages"]
+    assert copied["replyTo"] == {"role": "user", "author": "Olive Olsen", "text": "How is *Erik*?"}
+    assert not [message for message in others if "replyTo" in message]
+    page = look(link, cast.olive).content.decode()
+    assert re.search(r'In reply to </span><span class="replied-who">Olive Olsen</span>.*?>How is \*Erik\*\?</span></p>', page)
+
+
 def test_a_copy_is_the_newest_that_fit(cast, olive, conversation, monkeypatch):
     say(olive, f"conversations/{conversation['id']}/messages", "Third")
     for limit, kept in ((3, 3), (2, 2), (1, 1)):

@@ -211,6 +211,7 @@ def test_name_address_and_private_words_are_found_nowhere_afterwards_and_what_ot
     assert (waits.reply_to.user_name, waits.reply_to.text) == ("Former member", "I ask, too.")
     (copy,) = mongo.collection(Share).find({"organizationId": olives.organization_id})
     assert [said.get("author") for said in copy["messages"]] == ["Olive Olsen", None, "Former member", None, "Olive Olsen", None]
+    assert copy["messages"][4]["replyTo"] == {"role": "user", "author": "Former member", "text": "I ask, too."}
     assert mongo.collection(ReadMark).count_documents({"organizationId": shared.organization_id, "userId": str(zeb.user.pk)}) == 0
     assert mongo.collection(Attachment).count_documents({"organizationId": shared.organization_id}) == 0
     assert len(list(redis.client().scan_iter(match="chat:ai-cache:*"))) == 1
