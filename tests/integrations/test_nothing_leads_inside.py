@@ -3,7 +3,6 @@ hears of none of them. The check of ports is out of the way, so that the check o
 
 import base64
 import json
-import os
 import re
 import shutil
 import socket
@@ -188,7 +187,10 @@ def test_in_a_network_where_every_inner_address_answers_none_is_reached():
     """A network namespace in which private, link-local, shared and translated addresses are all this machine's."""
     if None in (shutil.which("unshare"), shutil.which("ip")):
         pytest.fail("This needs unshare and ip. Install them: apt-get install util-linux iproute2", pytrace=False)
-    alone = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    ways = (["unshare", "--net"], ["unshare", "--net", "--map-root-user"])  # as root, and as anybody else
+    alone = next((way for way in ways if subprocess.run([*way, "true"], capture_output=True, check=False).returncode == 0), None)
+    if alone is None:
+        pytest.skip("Here nobody may make a network namespace (in a container: --cap-add SYS_ADMIN).")
     command = [*alone, sys.executable, "-m", "tests.integrations.everywhere"]
     done = subprocess.run(command, cwd=django_settings.BASE_DIR, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stderr[-3000:]
