@@ -82,13 +82,11 @@ def _sessions(events: Events, who: np.ndarray, many: int) -> tuple[list[int], li
 
 def _spans(keys: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The different keys, and the first and last time of each."""
-    if not len(keys):
-        return keys, time, time
     order = np.argsort(keys, kind="stable")
-    keys = keys[order]  # one after the other: of a million events each of these takes 8 MB
-    time = time[order]
-    del order
-    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    keys, time = keys[order], time[order]
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    if not len(starts):
+        return keys, time, time
     return keys[starts], np.minimum.reduceat(time, starts), np.maximum.reduceat(time, starts)
 
 
@@ -101,16 +99,15 @@ def _latest(time: np.ndarray, who: np.ndarray, many: int) -> list[int]:
 def feature_rows(day: Day, found: Mapping[str, Any]) -> Iterator[Row]:
     """A feature's uses by people of each role, and by all of them (role `""`)."""
     events: Events = found["events"]
-    of_all = np.full(len(events), len(ROLES), np.int8)
+    of_all = np.full(len(events), len(ROLES), np.int64)
     yield from _uses(day, events, np.flatnonzero(events.feature >= 0), of_all)
     yield from _uses(day, events, np.flatnonzero((events.feature >= 0) & (events.role >= 0)), events.role)
 
 
 def _uses(day: Day, events: Events, chosen: np.ndarray, roles: np.ndarray) -> Iterator[Row]:
     """Rows by organization, feature and role of the chosen events."""
-    of_one = events.organization[chosen].astype(np.int64) * len(FEATURES) + events.feature[chosen]
-    groups, group = np.unique(of_one * (len(ROLES) + 1) + roles[chosen], return_inverse=True)
-    del of_one
+    key = (events.organization[chosen].astype(np.int64) * len(FEATURES) + events.feature[chosen]) * (len(ROLES) + 1) + roles[chosen]
+    groups, group = np.unique(key, return_inverse=True)
     many = len(groups)
 
     def counted(condition: np.ndarray | None = None, weights: np.ndarray | None = None) -> list[int]:

@@ -157,13 +157,8 @@ def _anonymise_messages(organization_id: str, user_id: str) -> None:
         _forget_conversations(where)
         mongo.collection(Share).update_many(
             {**of, S.conversation_id: {"$in": where}},
-            {"$set": {f"{S.messages}.$[said].author": FORMER_MEMBER}},
-            array_filters=[{"said.author": {"$in": names}}],
-        )
-        mongo.collection(Share).update_many(
-            {**of, S.conversation_id: {"$in": where}},
-            {"$set": {f"{S.messages}.$[said].replyTo.author": FORMER_MEMBER}},
-            array_filters=[{"said.replyTo.author": {"$in": names}}],
+            {"$set": dict.fromkeys((f"{S.messages}.$[said].author", f"{S.messages}.$[quoting].replyTo.author"), FORMER_MEMBER)},
+            array_filters=[{"said.author": {"$in": names}}, {"quoting.replyTo.author": {"$in": names}}],
         )
         anonymous = {"$set": {A.user_id: NOBODY}, "$unset": {A.client_id: ""}}
         mongo.collection(Attachment).update_many({**of, A.attachment_id: {"$in": files}}, anonymous)

@@ -1,6 +1,7 @@
 """Links to a copy of a conversation: made, revoked, opened. The copy is frozen: what is said later does not enter it."""
 
 import secrets
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -97,7 +98,8 @@ def _of(conversation: ConversationRecord) -> dict[str, Any]:
 
 
 def _copy(conversation: ConversationRecord, *, strand: int) -> tuple[list[dict[str, Any]], bool]:
-    """The newest messages of a strand's path with something in them, in the order they were said, and whether these are all there are."""
+    """The newest messages of a strand's path with something in them, in the order they were said, and whether these are all there are.
+    A question quotes only what is in the copy itself: what was deleted is not there, nor what was said on another strand."""
     wanted: dict[str, Any] = {
         M.organization_id: conversation.organization_id,
         M.conversation_id: conversation.id,
@@ -110,19 +112,23 @@ def _copy(conversation: ConversationRecord, *, strand: int) -> tuple[list[dict[s
         wanted["$or"], hint = strands.clauses(path, most=strands.MOST), strands.INDEX
     found = mongo.collection(Message).find(
         wanted,
-        {M.role: 1, M.user_name: 1, M.content: 1, M.parts: 1, M.reply_to: 1, M.created_at: 1},
+        {M.message_id: 1, M.role: 1, M.user_name: 1, M.content: 1, M.parts: 1, M.reply_to: 1, M.created_at: 1},
         sort=[(M.seq, -1)],
         limit=MESSAGES_LIMIT + 1,
         hint=hint,
     )
     copied, size = list[dict[str, Any]](), 0
+    quoting = defaultdict[str, list[tuple[dict[str, Any], dict[str, Any]]]](list)  # by the id of what is quoted, which comes later
     for raw in found:
         size += len(raw[M.content].encode())
         if len(copied) == MESSAGES_LIMIT or size > BYTES_LIMIT:
             return copied[::-1], False
         said = {"role": raw[M.role], "author": raw.get(M.user_name), "text": raw[M.content], "createdAt": raw[M.created_at]}
-        if replied := raw.get(M.reply_to):
-            said["replyTo"] = {"role": replied["role"], "author": replied.get("userName"), "text": replied["content"]}
-        held = raw.get(M.parts) or ()
-        copied.append(said | ({"parts": parts.as_copied(held, for_strangers=True)} if parts.are_whole(held) else {}))
+        if parts.are_whole(held := raw.get(M.parts) or ()):
+            said["parts"] = parts.as_copied(held, for_strangers=True)
+        for question, quoted in quoting[raw[M.message_id]]:
+            question["replyTo"] = {"role": quoted["role"], "author": quoted.get("userName"), "text": quoted["content"]}
+        if quoted := raw.get(M.reply_to):
+            quoting[quoted["messageId"]].append((said, quoted))
+        copied.append(said)
     return copied[::-1], True

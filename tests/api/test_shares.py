@@ -93,6 +93,16 @@ def test_a_copy_says_what_a_question_replies_to(cast, olive, conversation):
     assert re.search(r'In reply to </span><span class="replied-who">Olive Olsen</span>.*?>How is \*Erik\*\?</span></p>', page)
 
 
+def test_a_copy_quotes_nothing_that_was_deleted(cast, olive, conversation):
+    place = f"conversations/{conversation['id']}/messages"
+    question, _ = olive.get(place).json()["results"]
+    say(olive, place, "Still so?", reply_to=question["id"])
+    let(question, cast, deletedAt=timezone.now())
+    copied = stored(cast, make(olive, conversation))
+    assert copied["messages"][-1]["text"] == "Still so?"
+    assert "How is" not in repr(copied["messages"])
+
+
 def test_a_copy_is_the_newest_that_fit(cast, olive, conversation, monkeypatch):
     say(olive, f"conversations/{conversation['id']}/messages", "Third")
     for limit, kept in ((3, 3), (2, 2), (1, 1)):
