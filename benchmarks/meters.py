@@ -43,6 +43,16 @@ def memory(pids: Iterable[int]) -> int:
     return total
 
 
+def peak_mb(pid: int) -> float:
+    """The most memory (RSS, MB) that this program has had so far; 0 where it has ended. `ru_maxrss` of a child would not do: it begins with
+    what the process had that started it."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def host() -> float:
     """CPU seconds so far of everything on this machine."""
     fields = Path("/proc/stat").read_text().splitlines()[0].split()

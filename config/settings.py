@@ -71,7 +71,7 @@ INSTALLED_APPS = [
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.import_export",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # config.urls looks for what is administered: workers and commands do without
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

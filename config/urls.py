@@ -9,6 +9,8 @@ from config import health
 from config.api_docs import DocsView, SchemaView
 from tenants import views as tenants
 
+admin.autodiscover()
+
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
