@@ -477,12 +477,13 @@ class Message(TenantDocument):
                 "fields": ["updated_at", "created_at"],
                 "partialFilterExpression": {"status": {"$in": [status.value for status in SETTLED]}},
             },
-            # The search in messages (S0-138, S1-74). An answer enters when it is settled, not anew with every checkpoint.
+            # The search in messages (S0-138, S1-74). An answer enters when it is settled and let go: MongoDB takes the words out of a text
+            # anew whenever any key of its message changes, and a lease's are changed with every checkpoint.
             {
                 "name": "search",
                 "fields": ["organization_id", "$content"],
                 "default_language": "none",
-                "partialFilterExpression": {"status": {"$in": [status.value for status in SETTLED]}},
+                "partialFilterExpression": {"status": {"$in": [status.value for status in SETTLED]}, "lease": None},
             },
         ],
     }

@@ -21,12 +21,6 @@ RESTORED = timedelta(hours=3)
 _drained: "concurrent.futures.Future[None] | None" = None
 
 
-@shared_task(name="chat.sweep", ignore_result=True, expires=10)
-def sweep() -> None:
-    """Beat sends this every few seconds."""
-    loop.run(sweeper.sweep(), timeout=30)
-
-
 @shared_task(name="chat.close_lost_sessions", ignore_result=True, expires=60)
 def close_lost_sessions() -> None:
     """Every minute."""
@@ -73,7 +67,7 @@ def finish_erasures() -> None:
 
 @worker_ready.connect
 def take_calls(**kwargs) -> None:
-    """Every worker with room for answers takes calls to them, and sweeps by itself, too: beat may be down."""
+    """Every worker with room for answers takes calls to them; each of them sweeps, since beat may be down."""
     if settings.ANSWERS_PER_WORKER:
         prices.preload()
         loop.settle()

@@ -22,13 +22,6 @@ class Scheduled:
 
 SCHEDULE: tuple[Scheduled, ...] = (
     Scheduled(
-        name="sweep answers",
-        task="chat.sweep",
-        when=timedelta(seconds=5),
-        sentence="Every five seconds, answers whose worker died are given to another one or ended with a sentence.",
-        expires=10,
-    ),
-    Scheduled(
         name="close lost sessions",
         task="chat.close_lost_sessions",
         when=timedelta(minutes=1),

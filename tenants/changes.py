@@ -76,17 +76,38 @@ class Listening:
                 await connection.execute(psycopg.sql.SQL("SET ROLE {}").format(psycopg.sql.Identifier(settings.DATABASE_ROLE)))
             for channel in CHANNELS:
                 await connection.execute(f"LISTEN {channel}")
+            connection.add_notify_handler(lambda told: self._hear(told.channel, told.payload))  # of what is told during the next command
             self._since = time.time()
             while True:
-                async for told in connection.notifies(timeout=LOOK_SECONDS):
-                    self._heard[told.channel, told.payload] = time.time()
-                async with asyncio.timeout(AGAIN_SECONDS):
-                    await connection.execute("SELECT 1")
-                self._forget()
+                if await _speaks(connection, seconds=LOOK_SECONDS):
+                    connection.pgconn.consume_input()
+                    while (told := connection.pgconn.notifies()) is not None:
+                        self._hear(told.relname.decode(), told.extra.decode())
+                else:
+                    async with asyncio.timeout(AGAIN_SECONDS):
+                        await connection.execute("SELECT 1")
+                    self._forget()
+
+    def _hear(self, channel: str, organization_id: str) -> None:
+        self._heard[channel, organization_id] = time.time()
 
     def _forget(self) -> None:
         before = time.time() - FORGET_SECONDS
         self._heard = {key: heard_at for key, heard_at in self._heard.items() if heard_at > before}
+
+
+async def _speaks(connection: psycopg.AsyncConnection, *, seconds: float) -> bool:
+    """Waits until there is something to read, at most so long. `notifies()` would look ten times a second, in every process."""
+    running, readable = asyncio.get_running_loop(), asyncio.Event()
+    running.add_reader(connection.fileno(), readable.set)
+    try:
+        async with asyncio.timeout(seconds):
+            await readable.wait()
+    except TimeoutError:
+        return False
+    finally:
+        running.remove_reader(connection.fileno())
+    return True
 
 
 def _address() -> dict[str, Any]:

@@ -164,6 +164,11 @@ class SearchTooBroad(ChatError):
     sentence = "This is in too many messages. Add a longer word that is rarer."
 
 
+class SearchAway(ChatError):
+    code, http_status, retry_after = "search_away", 503, 30
+    sentence = "The search is being made ready after an update of Parley. Try again in a minute."
+
+
 class TooManyShares(ChatError):
     code, http_status = "too_many_shares", 409
 

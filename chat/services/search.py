@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from chat import access, search, selectors
 from chat.choices import SETTLED, ConversationStatus, MessageRole
@@ -31,6 +31,7 @@ C, M = mongo.names(Conversation), mongo.names(Message)
 PAGE = 50
 MOST = 100
 WINDOW = 10_000  # conversations
+WITHOUT_INDEX = (27, 291)  # MongoDB's codes where there is no index of words, or another one than is asked for
 CONVERSATION, MESSAGE = "conversation", "message"
 ME, PARLEY = "me", "parley"
 
@@ -119,7 +120,8 @@ class SearchPage:
 def find(membership: Membership, *, q: str, cursor: SearchCursor | None = None, limit: int = PAGE) -> SearchPage:
     """What this member may read that fits the query, best first. Causes up to five queries.
 
-    Raises `Forbidden`, `SearchNotUnderstood`, and `SearchTooBroad` where a word is in too many messages to look through.
+    Raises `Forbidden`, `SearchNotUnderstood`, `SearchTooBroad` where a word is in too many messages to look through, and `SearchAway` while
+    a migration makes the index of words.
     """
     roles.require(membership, "chat:conversation:read")
     limit = max(1, min(limit, MOST))
@@ -130,6 +132,8 @@ def find(membership: Membership, *, q: str, cursor: SearchCursor | None = None, 
     try:
         found = [*_messages(membership, query, ids, cursor.place, limit), *_titles(membership, query, ids, cursor.place, limit)]
     except PyMongoError as error:
+        if isinstance(error, OperationFailure) and error.code in WITHOUT_INDEX:
+            raise errors.SearchAway from error
         if not error.timeout:
             raise
         # MongoDB has just answered, so it is not away.
@@ -177,6 +181,7 @@ def _messages(membership: Membership, query: Query, ids: list[str], place: Place
         **_among(membership, ids, query),
         # Says the same as the index does: texts that are still being written are not in it.
         M.status: {"$in": [status.value for status in SETTLED]},
+        M.lease: None,
         M.deleted_at: None,
         **_between(query, M.created_at),
         **_said_by(membership, query.author),

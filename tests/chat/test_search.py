@@ -1,5 +1,6 @@
 """Finding what was said: only what one may read, best first, page by page, by the index that begins with the organization."""
 
+import importlib
 from datetime import UTC, datetime, timedelta
 
 import pymongo
@@ -284,6 +285,32 @@ def test_a_word_that_takes_too_long_asks_for_a_rarer_one(acme, talk, monkeypatch
     monkeypatch.setattr(search, "_holding", lambda query, field: [{"$expr": slow}])
     with pytest.raises(errors.SearchTooBroad, match="“the” is in too many messages"):
         search.find(acme.olive.membership, q="the")
+
+
+def test_an_answer_is_found_once_nobody_has_it_any_more(acme, talk):
+    """Its words enter the index with its lease's end, and not with each of its checkpoints."""
+    lease = {"token": str(uuid.uuid7()), "expiresAt": START}
+    answer = say(talk, "the budget", role="assistant", **{M.lease: lease})
+    assert search.find(acme.olive.membership, q="budget").results == ()
+    mongo.collection(Message).update_one({M.organization_id: talk.organization_id, M.message_id: answer}, {"$unset": {M.lease: ""}})
+    assert [found.message.id for found in search.find(acme.olive.membership, q="budget").results] == [answer]
+
+
+@pytest.mark.parametrize("of", [None, {"status": "sent"}], ids=["none", "another"])
+def test_while_the_index_of_words_is_made_anew_the_search_says_so(acme, talk, of):
+    say(talk, "the budget")
+    migration = importlib.import_module("chat.mongo_migrations.0029_words_once")
+    messages = mongo.database()[migration.COLLECTION]
+    messages.drop_index(migration.NAME)
+    try:
+        if of is not None:
+            keys = [("organizationId", 1), ("content", "text")]
+            messages.create_index(keys, name=migration.NAME, default_language="none", partialFilterExpression=of)
+        with pytest.raises(errors.SearchAway):
+            search.find(acme.olive.membership, q="budget")
+    finally:
+        list(migration.up(mongo.database()))
+    assert len(search.find(acme.olive.membership, q="budget").results) == 1
 
 
 # Cost

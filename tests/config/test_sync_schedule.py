@@ -12,7 +12,7 @@ from config import schedule
 from config.celery import app
 from config.schedule import Scheduled
 
-SWEEP = Scheduled(name="sweep", task="chat.sweep", when=timedelta(seconds=5), sentence="Every five seconds.", expires=10)
+SWEEP = Scheduled(name="sweep", task="chat.close_lost_sessions", when=timedelta(seconds=5), sentence="Every five seconds.", expires=10)
 NIGHT = Scheduled(name="night", task="analytics.fill", when=crontab(minute="0", hour="2"), sentence="At 02:00 UTC.", queue="night")
 
 
@@ -36,7 +36,7 @@ def test_what_is_declared_is_registered_and_a_second_run_changes_nothing(schedul
     assert sync() == "2 periodic tasks: 2 new or changed, 0 removed."
     expected = [
         ("parley: night", "analytics.fill", None, "2", "night", None, "At 02:00 UTC.", True),
-        ("parley: sweep", "chat.sweep", 5, None, "default", 10, "Every five seconds.", True),
+        ("parley: sweep", "chat.close_lost_sessions", 5, None, "default", 10, "Every five seconds.", True),
     ]
     assert rows() == expected
     told = PeriodicTasks.last_change()
@@ -50,14 +50,14 @@ def test_a_change_reaches_the_table_and_beat_is_told(schedule_of_two, monkeypatc
     told = PeriodicTasks.last_change()
     monkeypatch.setattr(schedule, "SCHEDULE", (Scheduled(**{**vars(SWEEP), "when": timedelta(seconds=9)}),))
     assert sync() == "1 periodic tasks: 1 new or changed, 1 removed."
-    assert [row[:3] for row in rows()] == [("parley: sweep", "chat.sweep", 9)]
+    assert [row[:3] for row in rows()] == [("parley: sweep", "chat.close_lost_sessions", 9)]
     assert PeriodicTasks.last_change() > told
 
 
 def test_what_staff_added_or_switched_off_stays(schedule_of_two):
     sync()
     theirs = PeriodicTask.objects.create(
-        name="a task of theirs", task="chat.sweep", interval=PeriodicTask.objects.get(name="parley: sweep").interval
+        name="a task of theirs", task="chat.close_lost_sessions", interval=PeriodicTask.objects.get(name="parley: sweep").interval
     )
     PeriodicTask.objects.filter(name="parley: night").update(enabled=False)
     sync()

@@ -77,6 +77,35 @@ async def test_what_was_read_before_a_change_is_out_of_date_in_that_organization
     assert listening.is_current(acme, read_at=time.time())
 
 
+async def test_each_change_of_many_is_heard_also_during_a_look_at_the_connection(stores, monkeypatch):
+    """Looked at all the time, the connection is told of most of them while it answers."""
+    monkeypatch.setattr(changes, "LOOK_SECONDS", 0.001)
+    listening = changes.Listening()
+    listening.start()
+    try:
+        await until(lambda: listening.hears)
+        read_at = time.time()
+        many = [f"organization-{number}" for number in range(300)]
+
+        def tell_all() -> None:
+            with connection.cursor() as cursor:
+                for one in many:
+                    cursor.execute("SELECT pg_notify(%s, %s)", [changes.CHANNEL, one])
+
+        await sync_to_async(tell_all)()
+        await until(lambda: not any(listening.is_current(one, read_at=read_at, skew=0.0) for one in many))
+    finally:
+        await listening.stop()
+
+
+async def test_who_hears_nothing_sleeps(listening, monkeypatch):
+    """A process that looked for changes several times a second would cost as much as some people's answers."""
+    waits = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "add_reader", lambda *given: waits.append(given))
+    await asyncio.sleep(0.5)
+    assert waits == []
+
+
 async def test_what_was_read_while_the_connection_was_gone_is_out_of_date(cast, listening):
     read_at = time.time()
     assert listening.is_current("acme", read_at=read_at)
