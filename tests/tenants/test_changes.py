@@ -78,8 +78,8 @@ async def test_what_was_read_before_a_change_is_out_of_date_in_that_organization
 
 
 async def test_each_change_of_many_is_heard_also_during_a_look_at_the_connection(stores, monkeypatch):
-    """Looked at all the time, the connection is told of most of them while it answers."""
-    monkeypatch.setattr(changes, "LOOK_SECONDS", 0.001)
+    """Asked all the time whether it lives, the connection is told of them while it answers."""
+    monkeypatch.setattr(changes, "LOOK_SECONDS", 0.0)
     listening = changes.Listening()
     listening.start()
     try:
