@@ -227,15 +227,15 @@ def search(request: HttpRequest, membership: Membership) -> HttpResponse:
     """What was found; a search that is not understood comes back with the reason."""
     roles.require(membership, "chat:conversation:read")
     form = SearchForm(request.GET)
-    found, problem, next_url = NOTHING, "", None
+    found, problem, next_url, status = NOTHING, "", None, 200
     asked = form.cleaned_data if form.is_valid() else {}
     if form.errors:
-        problem = " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
+        problem, status = " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences), 400
     elif query := form.query:
         try:
             found = searching.find(membership, q=query, cursor=asked["cursor"], limit=LIST_LIMIT)
         except ChatError as error:
-            problem = error.sentence
+            problem, status = error.sentence, error.http_status
     if found.next is not None:
         next_url = f"?{urlencode({'q': query, 'cursor': write_search_cursor(found.next)})}"
     return _render(
@@ -243,7 +243,7 @@ def search(request: HttpRequest, membership: Membership) -> HttpResponse:
         membership,
         "chat/search.html",
         here="search",
-        status=400 if problem else 200,
+        status=status,
         q=request.GET.get("q", "") if form.errors else form.query,
         problem=problem,
         results=[_result(result) for result in found.results],

@@ -2,14 +2,16 @@
 
 import re
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
+from django.urls import reverse
 from pymongo.errors import ServerSelectionTimeoutError
 
 from chat import access, selectors
-from chat.services import conversations, turns
+from chat.services import conversations, errors, search, turns
 from chat.templatetags.pages import browser
 from tenants import scoping
 from tests.cast import make_cast
@@ -384,3 +386,17 @@ LIKE_GECKO = "AppleWebKit/537.36 (KHTML, like Gecko)"
 )
 def test_a_browser_is_shown_by_its_name(user_agent, shown):
     assert browser(user_agent) == shown
+
+
+@pytest.mark.parametrize(
+    ("query", "refusal", "status"),
+    [("budget", None, 200), ("type:nonsense", None, 400), ("budget", errors.SearchAway, 503)],
+    ids=["found", "not understood", "away"],
+)
+def test_a_search_says_what_is_the_matter_in_words_and_as_a_status(olive, cast, monkeypatch, query, refusal, status):
+    if refusal:
+        monkeypatch.setattr(search, "find", Mock(side_effect=refusal))
+    response = olive.get(reverse("chat:search", args=[cast.acme.slug]), {"q": query})
+    assert response.status_code == status
+    if refusal:
+        assert refusal.sentence in response.content.decode()
