@@ -1,5 +1,5 @@
 """Real web, worker and beat processes on a test's own stores, as `manage.py up` runs them: the same command lines, the same keeper,
-which starts again what was killed.
+which starts again what was killed. Web processes and workers are forks, unless a test wants to start what production starts.
 
     with Processes(folder, environment=...) as processes:
         processes.web("web-a"); processes.worker("worker-1"); processes.worker("worker-2"); processes.wait_until_ready()
@@ -23,6 +23,7 @@ from typing import Self
 
 from config.management.commands.up import beat_command, listening, web_command, worker_command
 from config.supervision import Keeper, Program
+from tests import forks
 
 START_SECONDS = 60.0
 LOOK_AFTER_SECONDS = 0.02
@@ -37,6 +38,21 @@ class Death:
     kind: str
     at: float
     how: str
+
+
+class Forking(Keeper):
+    """Its process is the fork of one that has imported everything already."""
+
+    def _spawn(self) -> forks.Fork:
+        reading, writing = os.pipe()
+        try:
+            process = forks.start(
+                self.program.command, environment=self.environment, output=writing, listener=next(iter(self.program.descriptors), None)
+            )
+        finally:
+            os.close(writing)
+        process.stdout = os.fdopen(reading, "rb")
+        return process
 
 
 class Running:
@@ -80,29 +96,35 @@ class Processes:
 
     # Starting ----------------------------------------------------------------------------------------------------------
 
-    def web(self, name: str, **environment: str) -> Running:
+    def web(self, name: str, *, keeper: type[Keeper] = Forking, **environment: str) -> Running:
         """A web process on a port of its own. Its listening socket outlives it: who connects meanwhile waits."""
         listener: socket.socket = self._stack.enter_context(listening("127.0.0.1", 0))
         command = web_command(listener.fileno())
-        return self._add(Program(name, command, (listener.fileno(),)), environment, kind=name, port=listener.getsockname()[1])
+        program = Program(name, command, (listener.fileno(),))
+        return self._add(program, environment, keeper=keeper, kind=name, port=listener.getsockname()[1])
 
-    def worker(self, name: str, **environment: str) -> Running:
+    def worker(self, name: str, *, keeper: type[Keeper] = Forking, **environment: str) -> Running:
         command = (*worker_command(), "--hostname", f"{name}@parley")
-        return self._add(Program(name, command, stop_seconds=15), environment, kind="worker")
+        return self._add(Program(name, command, stop_seconds=15), environment, keeper=keeper, kind="worker")
 
     def beat(self, name: str = "beat", **environment: str) -> Running:
-        return self._add(Program(name, beat_command()), environment, kind="beat")
+        return self._add(Program(name, beat_command()), environment, keeper=Keeper, kind="beat")
 
-    def _add(self, program: Program, environment: Mapping[str, str], *, kind: str, port: int = 0) -> Running:
+    def _add(self, program: Program, environment: Mapping[str, str], *, keeper: type[Keeper], kind: str, port: int = 0) -> Running:
         files = {
             "FAILPOINT_FILE": str(self._arm_file(kind)),
             "FAILPOINT_LOG": str(self._passed_file(kind)),
             "READY_FILE": str(self.folder / f"{program.name}.ready"),
         }
-        keeper = Keeper(program, environment={**self.environment, **files, **environment}, folder=self.folder, say=lambda name, line: None)
-        running = Running(keeper, kind=kind, folder=self.folder, port=port)
+        environment = {**self.environment, **files, **environment}
+        running = Running(
+            keeper(program, environment=environment, folder=self.folder, say=lambda name, line: None),
+            kind=kind,
+            folder=self.folder,
+            port=port,
+        )
         running.ready_file.unlink(missing_ok=True)
-        keeper.start()
+        running.keeper.start()
         with self._lock:
             self._running[program.name] = running
         return running

@@ -42,7 +42,7 @@ AT_ONCE = 200
 OPEN = [status.value for status in OPEN_SESSIONS]
 WHY_ACROSS = ACROSS_COMMENT + "the sweeper looks for sessions whose process is gone"
 
-_process = f"{socket.gethostname()}:{os.getpid()}"
+_host = socket.gethostname()
 _connections = itertools.count(1)
 _registers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Register]" = weakref.WeakKeyDictionary()
 
@@ -53,7 +53,7 @@ def enter(scope: Mapping[str, Any], membership: Membership, *, tell: Callable[[b
     now = timezone.now()
     session = Session(
         id=str(uuid.uuid7()),
-        connection_id=f"{_process}/{next(_connections)}",
+        connection_id=f"{_host}:{os.getpid()}/{next(_connections)}",
         membership=membership,
         ip_address=_address_of(scope, headers),
         user_agent=headers.get("user-agent", "")[: devices.READ],

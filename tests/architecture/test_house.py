@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 
 import pytest
 from celery import current_app
@@ -11,6 +12,7 @@ from chat import events
 from chat.choices import MessageStatus
 from config import failpoints, mongo_schema
 from config.schedule import SCHEDULE
+from tests import forks
 from tests.architecture.source import APPS, ROOT, assert_exactly, calls, imports, modules, strings
 
 
@@ -168,3 +170,26 @@ def test_nobody_waits_with_wait_for():
         str(path.relative_to(ROOT)) for app in apps for path in (ROOT / app).rglob("*.py") if waits.search(path.read_text(encoding="utf-8"))
     ]
     assert found == []
+
+
+def read_while_imported(tree: ast.AST) -> Iterator[str]:
+    """Names of settings that are read outside of functions, or for their arguments."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "settings":
+            yield node.attr
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for early in (node.args, *node.decorator_list):
+                yield from read_while_imported(early)
+        elif not isinstance(node, ast.Lambda):
+            yield from read_while_imported(node)
+
+
+def test_settings_that_a_fork_of_the_tests_takes_over_are_read_when_they_are_needed():
+    found = {name for module in modules() for name in read_while_imported(module.tree)}
+    assert found & {*forks.OF_EACH_START, "PLATFORM_ADDRESSES"} == set()
+    assert {"TEXT_LIMIT", "DELETED_KEPT_DAYS"} <= found
+    assert [*read_while_imported(ast.parse("@a(settings.A)\ndef f(b=settings.B):\n    settings.C\nclass D:\n    e = settings.E"))] == [
+        "B",
+        "A",
+        "E",
+    ]

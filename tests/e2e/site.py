@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from django.conf import settings
-
 from config.management.commands.up import web_command, worker_command
+from tests import forks
 
 START_SECONDS = 90.0  # two sites start at once where every core is busy
 
@@ -37,8 +36,8 @@ class Site:
             "LOG_LEVEL": "WARNING",
             "READY_FILE": str(folder / "worker-ready"),
         }
-        self._web: subprocess.Popen[bytes] | None = None
-        self._worker: subprocess.Popen[bytes] | None = None
+        self._web: forks.Fork | None = None
+        self._worker: forks.Fork | None = None
 
     def start(self) -> None:
         self.start_worker()
@@ -71,18 +70,10 @@ class Site:
     def logs(self) -> str:
         return "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-4_000:]}" for path in self._folder.glob("*.log"))
 
-    def _spawn(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, command: Sequence[str]) -> forks.Fork:
+        listener = self._listener.fileno() if name == "web" else None
         with (self._folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                command,
-                env=self._environment,
-                cwd=settings.BASE_DIR,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                pass_fds=[self._listener.fileno()],
-                start_new_session=True,
-            )
+            return forks.start(command, environment=self._environment, output=log.fileno(), listener=listener)
 
     def _answers(self) -> bool:
         try:
@@ -101,7 +92,7 @@ class Site:
                 raise RuntimeError(f"{what} did not start within {START_SECONDS:.0f} s.\n{self.logs()}")
             time.sleep(0.1)
 
-    def _end(self, process: subprocess.Popen[bytes] | None) -> None:
+    def _end(self, process: forks.Fork | None) -> None:
         if process is None or process.poll() is not None:
             return
         os.killpg(process.pid, signal.SIGTERM)

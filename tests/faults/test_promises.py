@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from config import failpoints
-from config.supervision import FIRST_PAUSE
+from config.supervision import FIRST_PAUSE, Keeper
 from tests.faults.conftest import QUICK
 from tests.faults.house import House
 from tests.faults.provider import TEXT
@@ -31,9 +31,10 @@ async def test_the_times_add_up():
 @pytest.mark.parametrize("point", ["answer.checkpointed"])
 async def test_the_text_of_a_worker_that_died_is_interrupted_in_time_with_the_times_of_production(house: House, point: str):
     as_in_production = {name: str(getattr(settings, name)) for name in QUICK}
-    house.processes.web("web")
-    house.processes.worker("worker-1", **as_in_production)
-    house.processes.worker("worker-2", **as_in_production)
+    # Started as production starts them: a fork has nothing left to import.
+    house.processes.web("web", keeper=Keeper)
+    house.processes.worker("worker-1", keeper=Keeper, **as_in_production)
+    house.processes.worker("worker-2", keeper=Keeper, **as_in_production)
     await asyncio.to_thread(house.processes.wait_until_ready)
     assert point in failpoints.DECLARED
     house.provider.pause = 0.2
