@@ -91,5 +91,6 @@ async def wait(client: Redis, *, seconds: float) -> list[Call]:
 def _read(raw: bytes) -> Call:
     fields = orjson.loads(raw)
     fields["rights"] = tuple(fields["rights"]) if fields["rights"] else None
+    fields["subject_employee_ids"] = tuple(fields["subject_employee_ids"])
     fields["path"] = tuple((strand, before) for strand, before in fields["path"])
     return Call(**fields)

@@ -19,7 +19,7 @@ from chat.services import attachments
 from chat.services.attachments import FileText
 from config import loop, mongo
 from integrations.providers.base import Code, Picture, ProviderError
-from tenants import access, roles, scoping
+from tenants import access, changes, roles, scoping
 from tenants.models import Membership
 
 M, X = mongo.names(Message), mongo.names(Context)
@@ -31,6 +31,8 @@ _SAID = (
     *(M.role, M.content, M.reply_to, M.attachments, M.status, M.created_at, M.deleted_at),
 )
 AGAIN_SECONDS = (0.5, 1.0)  # between tries to read in PostgreSQL
+KNOWN_LIMIT = 1_000  # of what this process read of employees
+KNOWN_SECONDS = 1_800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,9 @@ def _tells_something(message: MessageRecord) -> bool:
     return message.role == MessageRole.USER or (message.status == MessageStatus.SENT and bool(message.text))
 
 
+_known: dict[tuple[Any, ...], tuple[tuple[Subject, ...], float]] = {}  # by organization, rights and ids: what was read, and when
+
+
 async def _subjects_kept_or_read(call: Call) -> tuple[tuple[Subject, ...], float | None]:
     """The subjects, and when they were read; None where they need not be kept."""
     if call.rights is None:
@@ -195,8 +200,20 @@ async def _subjects_kept_or_read(call: Call) -> tuple[tuple[Subject, ...], float
         return (), None
     if (kept := await facts.kept(call)) is not None:
         return tuple(map(_kept_subject, kept)), None
-    began = time.time()
-    return await _subjects_at_last(call), began
+    same = call.organization_id, call.rights, call.subject_employee_ids
+    subjects, read_at = _known.pop(same, ((), 0.0))
+    if not _is_current(call, read_at):
+        read_at = time.time()
+        subjects = await _subjects_at_last(call)
+    if len(_known) >= KNOWN_LIMIT:
+        _known.clear()
+    _known[same] = subjects, read_at
+    return subjects, read_at
+
+
+def _is_current(call: Call, read_at: float) -> bool:
+    """Whether what this process read then, for another conversation, is what PostgreSQL has now."""
+    return time.time() - read_at < KNOWN_SECONDS and changes.listening().is_current(call.organization_id, read_at=read_at, skew=0.0)
 
 
 async def _subjects_at_last(call: Call) -> tuple[Subject, ...]:

@@ -9,13 +9,19 @@ from asgiref.sync import sync_to_async
 
 from chat.realtime import facts, keys
 from chat.realtime.calls import Call
-from chat.services import answers, contexts, turns
+from chat.services import answers, contexts, conversations, turns
 from config import loop, redis
 from tenants import changes, scoping
 from tenants.models import Employee
 from tests.tenants.test_changes import until
 
 pytestmark = pytest.mark.asyncio
+
+OTHERS: dict[str, dict] = {
+    "rights": {"rights": ("manager", None, None)},
+    "subjects": {"subject_employee_ids": ()},
+    "organization": {"organization_id": "01a203a8-609c-73c4-a4c7-7eb823af5c03"},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +31,14 @@ async def _listening(stores, monkeypatch):
     await until(lambda: changes.listening().is_current("", read_at=time.time()))
     yield
     await changes.listening().stop()
+
+
+@pytest.fixture
+def beside(consultation):
+    """Another conversation about the same employee."""
+    membership, conversation = consultation
+    with scoping.tenant(membership.organization_id):
+        return conversations.start(membership, type="employee_specific", subject_employee_ids=conversation.subject_employee_ids)
 
 
 @pytest.fixture
@@ -47,6 +61,12 @@ async def ask(membership, conversation, text) -> Call:
     call = Call.to(taken.answer, conversation)
     await answers.produce(call)
     return call
+
+
+def promote(membership, conversation) -> None:
+    with scoping.tenant(membership.organization_id):
+        employees = Employee.objects.for_tenant(membership.organization_id)
+        employees.filter(pk=conversation.subject_employee_ids[0]).update(job_title="Head of Everything")
 
 
 async def kept(conversation) -> dict:
@@ -78,34 +98,60 @@ async def test_it_is_kept_as_specified_and_for_half_an_hour_after_the_last_answe
 async def test_a_change_is_in_the_next_answer(consultation, reads):
     membership, conversation = consultation
     call = await ask(membership, conversation, "One?")
-
-    def promote():
-        with scoping.tenant(membership.organization_id):
-            employees = Employee.objects.for_tenant(membership.organization_id)
-            employees.filter(pk=conversation.subject_employee_ids[0]).update(job_title="Head of Everything")
-
     before = (await kept(conversation))["lastUpdated"]
-    await sync_to_async(promote)()
+    await sync_to_async(promote)(membership, conversation)
     await until(lambda: not changes.listening().is_current(call.organization_id, read_at=before))
     await ask(membership, conversation, "Two?")
     assert len(reads) == 2
     assert (await kept(conversation))["employeeData"][0]["job_title"] == "Head of Everything"
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"rights": ("manager", None, None)},
-        {"subject_employee_ids": ()},
-        {"organization_id": "01a203a8-609c-73c4-a4c7-7eb823af5c03"},
-    ],
-    ids=["rights", "subjects", "organization"],
-)
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 async def test_what_was_read_for_others_is_not_given(consultation, other):
     membership, conversation = consultation
     call = await ask(membership, conversation, "One?")
     assert await facts.kept(call)
     assert await facts.kept(replace(call, **other)) is None
+
+
+async def test_another_conversation_about_the_same_people_does_not_ask_for_them_again(consultation, beside, reads):
+    membership, conversation = consultation
+    await ask(membership, conversation, "One?")
+    call = await ask(membership, beside, "And here?")
+    assert len(reads) == 1
+    assert (await contexts.for_answer(call)).subjects == await loop.in_thread(contexts._subjects, call)
+    assert (await kept(beside))["lastUpdated"] == (await kept(conversation))["lastUpdated"]
+
+
+async def test_another_conversation_has_a_change_as_well(consultation, beside, reads):
+    membership, conversation = consultation
+    call = await ask(membership, conversation, "One?")
+    before = (await kept(conversation))["lastUpdated"]
+    await sync_to_async(promote)(membership, conversation)
+    await until(lambda: not changes.listening().is_current(call.organization_id, read_at=before))
+    await ask(membership, beside, "And here?")
+    assert len(reads) == 2
+    assert (await kept(beside))["employeeData"][0]["job_title"] == "Head of Everything"
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+async def test_what_the_process_read_for_others_is_not_given(consultation, other, reads):
+    membership, conversation = consultation
+    call = await ask(membership, conversation, "One?")
+    await redis.async_client().flushall()
+    expected = await loop.in_thread(contexts._subjects, replace(call, **other))
+    reads.clear()
+    subjects, _ = await contexts._subjects_kept_or_read(replace(call, **other))
+    assert subjects == expected == ()
+    assert len(reads) == bool(replace(call, **other).subject_employee_ids)
+
+
+async def test_what_the_process_read_is_forgotten_after_a_while(consultation, beside, reads, monkeypatch):
+    membership, conversation = consultation
+    await ask(membership, conversation, "One?")
+    monkeypatch.setattr(contexts, "KNOWN_SECONDS", 0.0)
+    await ask(membership, beside, "And here?")
+    assert len(reads) == 2
 
 
 async def test_nothing_is_taken_from_there_by_who_does_not_hear_of_changes(consultation, reads):
@@ -125,4 +171,7 @@ async def test_an_answer_needs_no_redis_for_its_facts(consultation, reads, monke
     monkeypatch.setattr(redis.async_client(), "getex", away)
     await ask(membership, conversation, "One?")
     await ask(membership, conversation, "Two?")
+    assert len(reads) == 1  # what this process read
+    contexts._known.clear()
+    await ask(membership, conversation, "Three?")
     assert len(reads) == 2
