@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from django.db.models import QuerySet
 
 from integrations.models import ApiCall, Bridge, Budget, Chatbot, ModelConfiguration, PlatformConnection, Template, Trial
-from tenants import roles
+from tenants import roles, scoping
 from tenants.errors import NotFound
 from tenants.models import Membership
 from tenants.scoping import TenantModel, TenantQuerySet
@@ -43,7 +43,7 @@ def listed(model: type[M], membership: Membership) -> "TenantQuerySet[M]":
 
 def found(model: type[M], membership: Membership, /, **where: Any) -> M:
     """The one row of the membership's organization. Raises `NotFound`, or `Forbidden` where its role may not see any."""
-    row = listed(model, membership).filter(**where).first()
+    row = scoping.one(listed(model, membership).filter(**where))
     if row is None:
         raise NotFound(f"There is no such {model._meta.verbose_name}, or it is not your organization's.")
     return row
@@ -74,7 +74,7 @@ def connection_for(membership: Membership, connection_id: Any) -> PlatformConnec
         key = connection_id if isinstance(connection_id, uuid.UUID) else uuid.UUID(str(connection_id))
     except ValueError:
         raise NotFound("There is no such connection.") from None
-    found = connections_for(membership).filter(pk=key, is_connected=True).first()
+    found = scoping.one(connections_for(membership).filter(pk=key, is_connected=True))
     if found is None:
         raise NotFound("There is no such connection.")
     return found

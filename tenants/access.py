@@ -46,11 +46,10 @@ def membership_in(organization: Any, *, user_id: Any) -> Membership:
     except BadTenant:
         raise NotFound from None
     with scoping.tenant(key):
-        found = (
+        found = scoping.one(
             Membership.objects.for_tenant(key)
             .select_related("organization", "user")
             .filter(user_id=_uuid(user_id), is_active=True, organization__status=OrganizationStatus.ACTIVE)
-            .first()
         )
     if found is None or not found.user.is_active:
         raise NotFound("There is no such organization, or you are not one of its people.")
@@ -146,7 +145,7 @@ def employees_among(membership: Membership, employee_ids: Any) -> list[Employee]
 
 def _one(queryset: QuerySet[Any], pk: Any, sentence: str) -> Any:
     key = _uuid(pk)
-    found = queryset.filter(pk=key).first() if key else None
+    found = scoping.one(queryset.filter(pk=key)) if key else None
     if found is None:
         raise NotFound(sentence)
     return found

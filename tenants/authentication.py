@@ -75,11 +75,10 @@ def api_key_of(key: str) -> ApiKey | None:
     # The key names its organization: before it is found there is no tenant to act for.
     with scoping.across_tenants("whose API key is this?"):
         # Branch and department are told by their ids: to join them as well takes 2.5 ms, without them it is 1.4.
-        found = (
+        found = scoping.one(
             ApiKey.across_tenants.select_related("membership__organization", "membership__user")
             .filter(key_hash=hash_of(key), membership__is_active=True)
             .filter(membership__organization__status=OrganizationStatus.ACTIVE)
-            .first()
         )
         if found is None or not found.is_usable(now=now) or not found.membership.user.is_active:
             return None

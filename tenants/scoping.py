@@ -8,7 +8,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 import mongoengine
 from django.db import models
@@ -30,10 +30,13 @@ __all__ = [
     "because",
     "current",
     "nobody",
+    "one",
     "row_level_security",
     "tenant",
     "tenant_key",
 ]
+
+M = TypeVar("M", bound=models.Model)
 
 # PostgreSQL ------------------------------------------------------------------------------------------------------------
 
@@ -69,6 +72,11 @@ def require_scope(query: sql.Query) -> None:
         f"This query on {name} is for organization {wanted}, but we act for {scope.tenant or 'nobody'}. "
         "Put it inside `with scoping.tenant(organization):`."
     )
+
+
+def one(rows: models.QuerySet[M]) -> M | None:
+    """The row of a look-up by something unique, or None. `first()` would sort, and join what the model is sorted by."""
+    return next(iter(rows.order_by()[:1]), None)
 
 
 class TenantQuerySet(models.QuerySet):
