@@ -193,16 +193,16 @@ _known: dict[tuple[Any, ...], tuple[tuple[Subject, ...], float]] = {}  # by orga
 
 
 async def _subjects_kept_or_read(call: Call) -> tuple[tuple[Subject, ...], float | None]:
-    """The subjects, and when they were read; None where they need not be kept."""
+    """The subjects, and when they were read; None where they need not be kept. This process knows them, or Redis, or PostgreSQL."""
     if call.rights is None:
         return await _subjects_at_last(call), None
     if not call.subject_employee_ids:
         return (), None
-    if (kept := await facts.kept(call)) is not None:
-        return tuple(map(_kept_subject, kept)), None
     same = call.organization_id, call.rights, call.subject_employee_ids
     subjects, read_at = _known.pop(same, ((), 0.0))
     if not _is_current(call, read_at):
+        if (kept := await facts.kept(call)) is not None:
+            return tuple(map(_kept_subject, kept)), None
         read_at = time.time()
         subjects = await _subjects_at_last(call)
     if len(_known) >= KNOWN_LIMIT:
@@ -212,7 +212,7 @@ async def _subjects_kept_or_read(call: Call) -> tuple[tuple[Subject, ...], float
 
 
 def _is_current(call: Call, read_at: float) -> bool:
-    """Whether what this process read then, for another conversation, is what PostgreSQL has now."""
+    """Whether what this process read then, for whatever conversation, is what PostgreSQL has now."""
     return time.time() - read_at < KNOWN_SECONDS and changes.listening().is_current(call.organization_id, read_at=read_at, skew=0.0)
 
 
