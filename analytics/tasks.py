@@ -5,7 +5,7 @@ from datetime import date
 from celery import shared_task
 from django.utils import timezone
 
-from analytics.services import buffer, erasure, fill, retention
+from analytics.services import buffer, erasure, retention
 from analytics.windows import Day
 
 
@@ -25,12 +25,16 @@ def fold_buffer() -> None:
 @shared_task(name="analytics.fill", ignore_result=True)
 def fill_tables() -> None:
     """Every night. What a killed run left is found again by the next one."""
+    from analytics.services import fill  # noqa: PLC0415  (brings NumPy along, which no process needs before the night)
+
     fill.catch_up(now=timezone.now())
 
 
 @shared_task(name="analytics.refill", ignore_result=True)
 def refill_day(*, rollup: str, day: str) -> None:
     """When staff ask for it."""
+    from analytics.services import fill  # noqa: PLC0415
+
     fill.refill(Day.of(date.fromisoformat(day)), now=timezone.now(), rollups=[fill.rollup_named(rollup)])
 
 

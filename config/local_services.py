@@ -544,6 +544,7 @@ class Valkey(Service):
             # Nothing on disk: one that came back without its last second would give out events' numbers twice.
             *("--save", "", "--appendonly", "no"),
             *("--maxmemory-policy", "noeviction", "--loglevel", "notice", "--daemonize", "no"),
+            *("--hz", "2"),  # how often a second it looks after itself: ten times is most of what it computes while nobody asks
         ]
 
     def prepare(self) -> None:
