@@ -9,6 +9,7 @@ for. A client belongs to the event loop it was made in.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,8 @@ from integrations import egress
 
 LARGEST_HEAD = 64 * 1024  # bytes of headers
 END_MARK_SECONDS = 1.0  # for the end mark of a body that is of no more interest
+A_WHILE = 0.005  # seconds after which a reader that comes back finds something, as a rule
+TAKEN_AT_ONCE = 64 * 1024  # bytes
 KEPT_ALIVE = 15.0  # seconds; below what servers commonly allow, so that a reused connection is seldom a dead one
 
 
@@ -62,6 +65,7 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
+        self.socket: int | None = None  # its number, where what arrives there is the answer as it is: without TLS
         self.waiter: asyncio.Future[None] | None = None
         self.watch: asyncio.TimerHandle | None = None
         self.busy = False
@@ -110,7 +114,8 @@ class Connection(asyncio.Protocol):
 
         Between two calls nothing is read: what arrives piece by piece waits in the kernel, and is taken at once.
         """
-        self.go_on()
+        if not (self.paused and self.loop.time() - self.heard_at > A_WHILE and self._take()):
+            self.go_on()
         while not (pieces := self.pieces):
             if self.error is not None:
                 raise self.error
@@ -156,6 +161,22 @@ class Connection(asyncio.Protocol):
             self.paused = False
             if self.transport is not None and not self.transport.is_closing():
                 self.transport.resume_reading()
+
+    def _take(self) -> bool:
+        """Takes what waits in the kernel past the event loop, which would have to be told to look there, and to look away again. True
+        where there was something, or the end of the connection is known."""
+        if self.socket is None or self.transport is None or self.transport.is_closing():
+            return False
+        try:
+            data = os.read(self.socket, TAKEN_AT_ONCE)
+        except BlockingIOError:
+            return False
+        except OSError as problem:
+            self._fail(Cut(f"the connection broke: {problem.strerror}"))
+            return True
+        if data:
+            self.data_received(data)
+        return bool(data)
 
     async def _wait(self) -> None:
         self.waiter = self.loop.create_future()
@@ -206,6 +227,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
+        if transport.get_extra_info("ssl_object") is None:
+            self.socket = transport.get_extra_info("socket").fileno()
 
     def data_received(self, data: bytes) -> None:
         if not self.busy or self.complete:

@@ -42,12 +42,14 @@ class Call:
     unheard_of: bool = False
     remembers: bool = False  # the conversation has a memory, to be read beside its history
     asked: str = ""  # by which an earlier answer to the same question is found; empty where it is to be written
+    alone: tuple[str, float] | None = None  # the question where nothing stands before it: its text, and when it was asked (epoch seconds)
 
     @classmethod
     def to(
         cls, answer: MessageRecord, conversation: ConversationRecord, *, question: MessageRecord | None = None, unheard_of: bool = False
     ) -> "Call":
         """`question` where it was asked just now: then an earlier answer may do."""
+        is_plain = question is not None and not question.attachments and not question.reply_to
         return cls(
             organization_id=answer.organization_id,
             conversation_id=answer.conversation_id,
@@ -63,7 +65,8 @@ class Call:
             path=conversation.path(answer.strand),
             unheard_of=unheard_of,
             remembers=conversation.remembers,
-            asked="" if question is None or question.attachments or question.reply_to else asked(question),
+            asked=asked(question) if question is not None and is_plain else "",
+            alone=(question.text, question.created_at.timestamp()) if question is not None and is_plain and question.seq == 1 else None,
         )
 
 
@@ -93,4 +96,5 @@ def _read(raw: bytes) -> Call:
     fields["rights"] = tuple(fields["rights"]) if fields["rights"] else None
     fields["subject_employee_ids"] = tuple(fields["subject_employee_ids"])
     fields["path"] = tuple((strand, before) for strand, before in fields["path"])
+    fields["alone"] = tuple(fields["alone"]) if fields["alone"] else None
     return Call(**fields)

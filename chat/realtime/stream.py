@@ -25,25 +25,28 @@ AT_ONCE = 50  # events a script appends: Redis does nothing else meanwhile
 
 # KEYS: number and stream, for each event. ARGV: events kept, seconds to live; then for each event its conversation, body, channel,
 # and the number of an event that must still be there or ''. Returns for each {number, 1 if numbering began}; {0, 0} where that event
-# is not there, and then nothing was done. Seconds to live count from every eighth event: saying so each time is a third of the script.
+# is not there, and then nothing was done. The latest event is there as long as its number is. Seconds to live count from every eighth
+# event: saying so each time is a third of the script.
 _APPEND = """
 local placed = {}
 for i = 1, #KEYS / 2 do
   local counter, stream = KEYS[2 * i - 1], KEYS[2 * i]
   local conversation, body, channel, follows = ARGV[4 * i - 1], ARGV[4 * i], ARGV[4 * i + 1], ARGV[4 * i + 2]
-  if follows ~= '' and #redis.call('XRANGE', stream, follows .. '-0', follows .. '-0') == 0 then
+  local n = redis.call('INCR', counter)
+  local number = string.format('%.0f', n)
+  if follows ~= '' and follows ~= string.format('%.0f', n - 1) and #redis.call('XRANGE', stream, follows .. '-0', follows .. '-0') == 0 then
+    redis.call(n == 1 and 'DEL' or 'DECR', counter)
     placed[i] = {0, 0}
   else
-    local n = redis.call('INCR', counter)
     local fresh = 0
     if n == 1 then
       local now = redis.call('TIME')
       n = now[1] * 1000 + math.floor(now[2] / 1000)
-      redis.call('SET', counter, string.format('%.0f', n))
+      number = string.format('%.0f', n)
+      redis.call('SET', counter, number)
       redis.call('DEL', stream)
       fresh = 1
     end
-    local number = string.format('%.0f', n)
     local event = '{"conversation":"' .. conversation .. '","n":' .. number .. ',' .. body
     redis.call('XADD', stream, 'MAXLEN', '~', ARGV[1], number .. '-0', 'e', event)
     if fresh == 1 or n % 8 == 0 then

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -175,7 +175,10 @@ def given(membership: Membership, conversation: ConversationRecord) -> Given:
 
 
 async def _messages_before(call: Call) -> list[MessageRecord]:
-    """The latest messages on the answer's path: what was said, without what a prompt has no use for. One query."""
+    """The latest messages on the answer's path: what was said, without what a prompt has no use for. One query, unless the call says that
+    the question is the first and is to be believed."""
+    if call.alone is not None and call.rights is not None:
+        return [_first(call, *call.alone)]
     wanted: dict[str, Any] = {M.organization_id: call.organization_id, M.conversation_id: call.conversation_id, M.seq: {"$lt": call.seq}}
     cursor = mongo.async_collection(Message).find(wanted, _SAID).sort(M.seq, -1).limit(HISTORY_MESSAGES)
     if call.path:
@@ -183,6 +186,20 @@ async def _messages_before(call: Call) -> list[MessageRecord]:
         cursor = cursor.hint(strands.INDEX)
     found = [MessageRecord.read(raw) for raw in await cursor.to_list() if raw.get(M.deleted_at) is None]
     return [message for message in reversed(found) if _tells_something(message)]
+
+
+def _first(call: Call, text: str, asked_at: float) -> MessageRecord:
+    return MessageRecord(
+        id=call.answer_to,
+        organization_id=call.organization_id,
+        conversation_id=call.conversation_id,
+        seq=1,
+        role=MessageRole.USER.value,
+        text=text,
+        status=MessageStatus.SENT.value,
+        attempt=1,
+        created_at=datetime.fromtimestamp(asked_at, UTC),
+    )
 
 
 def _tells_something(message: MessageRecord) -> bool:

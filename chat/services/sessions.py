@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 S, A = mongo.names(ChatSession), mongo.names(ActiveConversation)
 
-GATHER_SECONDS = 0.2
+GATHER_SECONDS = 0.5
 LOST_AFTER = timedelta(seconds=2.5 * presences.REFRESH_SECONDS)
 AT_ONCE = 200
 OPEN = [status.value for status in OPEN_SESSIONS]

@@ -30,7 +30,7 @@ C, M, F = mongo.names(Conversation), mongo.names(Message), mongo.names(Feedback)
 
 REMEMBERED = 100  # attempts at a conversation's answers that are known to be counted
 AGAIN_SECONDS = 0.5
-GATHER_SECONDS = 0.2  # that figures wait for those of other answers
+GATHER_SECONDS = 0.5  # that figures wait for those of other answers
 
 T = TypeVar("T")
 

@@ -285,3 +285,30 @@ async def test_a_changed_right_is_heard_at_once(hub):
     assert heard[0] == hubs.EVERYBODY  # what was announced before is not known
     assert set(heard[1:]) == {"somebody"}
     end()
+
+
+async def follow(conversation: str, number: int) -> stream.Placed:
+    draft = events.delta(conversation_id=conversation, message_id="m" * 36, attempt=1, offset=1, text="b", follows=number)
+    (placed,) = await stream.publish(redis.async_client(), [draft])
+    return placed
+
+
+async def test_what_follows_an_event_is_placed_while_that_is_there(conversation):
+    (first,) = await publish(conversation, "a")
+    assert await follow(conversation, first.n) == stream.Placed(n=first.n + 1, fresh=False)
+    await publish(conversation, "of somebody else")
+    assert await follow(conversation, first.n + 1) == stream.Placed(n=first.n + 3, fresh=False)
+
+
+async def test_what_follows_an_event_that_is_forgotten_leaves_no_trace(conversation):
+    (first,) = await publish(conversation, "a")
+    redis_client = redis.async_client()
+    await redis_client.delete(keys.event_number(conversation), keys.events(conversation))
+    assert await follow(conversation, first.n) == stream.Placed(n=0, fresh=False)
+    assert not await redis_client.exists(keys.event_number(conversation), keys.events(conversation))
+    await asyncio.sleep(0.01)  # numbering begins at the millisecond
+    (begun,) = await publish(conversation, "anew")
+    assert await follow(conversation, first.n) == stream.Placed(n=0, fresh=False)
+    (following,) = await publish(conversation, "the next")
+    assert (begun.fresh, following.n) == (True, begun.n + 1)
+    assert len(await stream.all_kept(redis_client, conversation)) == 2

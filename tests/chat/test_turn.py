@@ -1,17 +1,18 @@
 """The whole turn on real stores: asked, written by the offline consultant, streamed, read back."""
 
 import asyncio
+from dataclasses import replace
 
 import orjson
 import pytest
 from pymongo.errors import AutoReconnect
 
-from chat import access, selectors
+from chat import access, prompts, selectors
 from chat.documents import Message
-from chat.realtime import stream
+from chat.realtime import calls, stream
 from chat.realtime.calls import Call
 from chat.realtime.hub import hub
-from chat.services import answers, errors, totals, turns
+from chat.services import answers, contexts, errors, totals, turns
 from config import mongo, redis
 from tests.transcript import Transcript
 
@@ -120,3 +121,18 @@ async def test_the_next_attempt_is_not_put_out_by_the_end_of_the_one_before(cons
     ended = await access.amessage_for(membership, taken.answer.id)
     assert (ended.status, ended.attempt) == ("sent", 2)
     assert not answers.outbox().writings
+
+
+async def test_a_first_question_comes_with_its_call_which_is_believed_for_as_long_as_its_rights_are(consultation):
+    membership, conversation = consultation
+    first = await turns.asubmit(membership, conversation, text="Who leads? \N{WAVING HAND SIGN}", client_id="one")
+    (call,) = await calls.wait(redis.async_client(), seconds=1)
+    assert call == Call.to(first.answer, conversation, question=first.message)
+    carried, read = [prompts.request(first.answer, await contexts.for_answer(one)) for one in (call, replace(call, alone=None))]
+    assert carried == read
+    mine = {"organizationId": conversation.organization_id, "messageId": first.message.id}
+    await mongo.async_collection(Message).update_one(mine, {"$set": {"content": "Something else?"}})
+    assert (await contexts.for_answer(call)).question.text == first.message.text
+    assert (await contexts.for_answer(replace(call, rights=None))).question.text == "Something else?"
+    second = await turns.asubmit(membership, conversation, text="And then?", client_id="two")
+    assert Call.to(second.answer, conversation, question=second.message).alone is None

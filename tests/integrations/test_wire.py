@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import socket
+import struct
 from dataclasses import replace
 
 import pytest
@@ -246,6 +248,60 @@ async def test_a_slow_reader_makes_the_server_wait(client_of):
         await asyncio.sleep(0.3)
         assert sent < size / 2, "the server was made to wait"
         assert len(first) + len(await response.whole(at_most=size)) == size
+        response.close()
+
+
+def at_once(coroutine) -> bytes:
+    """What it returns, if it waits for nothing."""
+    with pytest.raises(StopIteration) as done:
+        coroutine.send(None)
+    return done.value.value
+
+
+async def test_who_comes_back_after_a_while_is_given_what_waits_at_once(client_of):
+    async with upstream(sends(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\none", b"two", b"six")) as server:
+        response = await client_of(server).request("GET", "/models", headers={})
+        first = await response.read()
+        await asyncio.sleep(0.2)
+        assert first + at_once(response.read()) == b"onetwosix"
+        assert await response.read() == b""
+        response.close()
+
+
+async def test_who_comes_back_before_anything_has_arrived_waits_for_it(client_of):
+    async with upstream(sends(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\none", b"two", pause=0.3)) as server:
+        response = await client_of(server).request("GET", "/models", headers={})
+        assert await response.read() == b"one"
+        await asyncio.sleep(0.05)
+        assert await response.read() == b"two"
+        response.close()
+
+
+@pytest.mark.parametrize("head", [b"content-length: 9\r\n", b""])
+async def test_who_comes_back_to_a_connection_that_was_reset_is_told(head, client_of):
+    """Also where the body ends with the connection: a reset is no end."""
+
+    async def play(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 200 OK\r\n" + head + b"\r\none")
+        await asyncio.sleep(0.1)
+        exchange.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        exchange.writer.transport.abort()
+
+    async with upstream(play) as server:
+        response = await client_of(server).request("GET", "/models", headers={})
+        assert await response.read() == b"one"
+        await asyncio.sleep(0.3)
+        with pytest.raises(Cut):
+            await response.read()
+        response.close()
+
+
+async def test_who_comes_back_to_a_connection_that_was_closed_has_the_end(client_of):
+    async with upstream(sends(b"HTTP/1.1 200 OK\r\n\r\none", b"two", close=True)) as server:
+        response = await client_of(server).request("GET", "/models", headers={})
+        first = await response.read()
+        await asyncio.sleep(0.2)
+        assert first + await response.whole(at_most=100) == b"onetwo"
         response.close()
 
 
