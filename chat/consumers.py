@@ -324,7 +324,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._waiting.append(frame)
         self._waiting_bytes += len(frame)
         if self._sending is None:
-            self._sending = asyncio.create_task(self._send_all())
+            self._sending = loop.begin(self._send_all())
         elif self._waiting_bytes > BACKLOG_LIMIT:
             self._waiting.clear()
             self._spawn(self.turn_away(Close.TOO_SLOW))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from redis.asyncio.client import Pipeline
 
 from chat.realtime import keys
 from chat.realtime.calls import Call
@@ -34,7 +35,7 @@ async def kept(call: Call) -> list[dict[str, Any]] | None:
     return found["employeeData"]
 
 
-async def keep(call: Call, facts: Sequence[Any], *, messages: Sequence[str], read_at: float) -> None:
+def keep(pipeline: Pipeline, call: Call, facts: Sequence[Any], *, messages: Sequence[str], read_at: float) -> None:
     """Keeps the facts (dataclasses of JSON values) that were asked for at `read_at` (seconds since the epoch), and the ids of the
     messages that the answer rested on beside them."""
     data = orjson.dumps(facts)
@@ -47,10 +48,7 @@ async def keep(call: Call, facts: Sequence[Any], *, messages: Sequence[str], rea
         "lastUpdated": read_at,
         "tokenCount": about_tokens(len(data)),
     }
-    try:
-        await redis.async_client().set(keys.context(call.conversation_id), orjson.dumps(document), ex=keys.CONTEXT_TTL)
-    except redis.AWAY:
-        pass
+    pipeline.set(keys.context(call.conversation_id), orjson.dumps(document), ex=keys.CONTEXT_TTL)
 
 
 def _meant_for(call: Call) -> list[Any]:

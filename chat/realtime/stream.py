@@ -6,13 +6,14 @@ time in milliseconds), so a reader with an old number always sees a gap, never a
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError
 
 from chat import events
@@ -93,23 +94,34 @@ class Placed:
     fresh: bool
 
 
+Beside = Callable[[Pipeline], Callable[[list[Any]], None]]
+"""Puts commands into a pipeline and returns what their answers are handed to."""
+
+
 async def publish(
-    client: Redis, drafts: Sequence[events.Draft], *, call: Call | None = None, ended: Sequence[MessageRecord] = ()
+    client: Redis,
+    drafts: Sequence[events.Draft],
+    *,
+    call: Call | None = None,
+    ended: Sequence[MessageRecord] = (),
+    beside: Beside | None = None,
 ) -> list[Placed]:
     """Appends the events in one round trip, in order, and calls a worker to the pending answer `call` in the same one, in which it is
-    also said that these answers have ended.
+    also said that these answers have ended, and done what `beside` wants.
 
     Raises `redis.AWAY` errors; then any of them may be out or not.
     """
     try:
-        answers = await _append(client, drafts, call, ended)
+        answers = await _append(client, drafts, call, ended, beside)
     except NoScriptError:  # a server that has not seen the script yet, or was emptied: then none of the events was appended
         await client.script_load(_APPEND)
-        answers = await _append(client, drafts, call, ended)
+        answers = await _append(client, drafts, call, ended, beside)
     return [Placed(n=n, fresh=bool(fresh)) for n, fresh in answers]
 
 
-async def _append(client: Redis, drafts: Sequence[events.Draft], call: Call | None, ended: Sequence[MessageRecord]) -> list:
+async def _append(
+    client: Redis, drafts: Sequence[events.Draft], call: Call | None, ended: Sequence[MessageRecord], beside: Beside | None
+) -> list:
     pipeline = client.pipeline(transaction=False)
     for start in range(0, len(drafts), AT_ONCE):
         some = drafts[start : start + AT_ONCE]
@@ -123,7 +135,11 @@ async def _append(client: Redis, drafts: Sequence[events.Draft], call: Call | No
         progress.queue(pipeline, conversation_id=call.conversation_id, message_id=call.message_id, attempt=call.attempt, now=timezone.now())
     for answer in ended:
         progress.end(pipeline, answer, now=timezone.now())
+    before = len(pipeline)
+    hear = beside(pipeline) if beside is not None else None
     answers = await pipeline.execute()
+    if hear is not None:
+        hear(answers[before:])
     return [placed for answer in answers[: -(-len(drafts) // AT_ONCE)] for placed in answer]
 
 

@@ -15,7 +15,7 @@ import itertools
 import logging
 import time
 import weakref
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 from pymongo import ReturnDocument, UpdateOne
+from redis.asyncio.client import Pipeline
 
 from chat import asides, events, prompts
 from chat.choices import MessageStatus
@@ -39,7 +40,7 @@ from chat.services.contexts import AnswerContext
 from chat.services.earlier import Earlier
 from config import loop, mongo, redis
 from config.failpoints import failpoint
-from integrations.providers.base import Attempt, Code, Finished, ProviderError
+from integrations.providers.base import Attempt, Code, CompletionRequest, Finished, ProviderError
 from integrations.services import completions, ledger
 from integrations.services.http_tools import ToolRun
 from tenants import changes
@@ -80,6 +81,7 @@ class Writing:
         "out",
         "pieces",
         "record",
+        "request",
         "reused",
         "runs",
         "sending",
@@ -94,6 +96,7 @@ class Writing:
     def __init__(self, record: MessageRecord, token: str) -> None:
         self.record = record
         self.token = token
+        self.request: CompletionRequest | None = None  # what the provider is asked
         self.reused: Earlier | None = None  # the earlier answer that is given again
         self.runs: list[ToolRun] = []  # tools that the model had called
         self.pieces: list[str] = []
@@ -217,8 +220,7 @@ class Outbox:
             writing.turn.set()
         for _ in range(4):  # every reader asks, hears from the kernel, and takes what has arrived since its last tick
             await asyncio.sleep(0)
-        await self._send(due)
-        await self._read_stops()
+        await self._send(due, beside=self._ask_beside() if time.monotonic() >= self._stops_at else None)
 
     @property
     def interval(self) -> float:
@@ -226,7 +228,7 @@ class Outbox:
         least, most = settings.FLUSH_SECONDS
         return least + (most - least) * min(1.0, len(self.writings) / BUSY)
 
-    async def _send(self, writings: Iterable[Writing]) -> None:
+    async def _send(self, writings: Iterable[Writing], *, beside: stream.Beside | None = None) -> None:
         """Sends what these answers have, in order for each; an answer that has ended is followed by its saved end."""
         out: list[tuple[Writing, str]] = []
         drafts: list[events.Draft] = []
@@ -245,12 +247,14 @@ class Outbox:
                 drafts.append(events.message(writing.last.as_json()))
                 out.append((writing, ""))
                 ended.append(writing)
-        if not drafts:
+        if not drafts and beside is None:
             return
         for writing, _ in out:
             writing.sending = True
         try:
-            placed = await stream.publish(redis.async_client(), drafts, ended=[writing.last for writing in ended if writing.last])
+            placed = await stream.publish(
+                redis.async_client(), drafts, ended=[writing.last for writing in ended if writing.last], beside=beside
+            )
         except redis.AWAY as error:
             log.warning("Redis is away, %d events wait: %s", len(drafts), error)
             for writing, text in out:
@@ -277,21 +281,21 @@ class Outbox:
             if writing.last is not None:
                 self.hurry(writing)
 
-    async def _read_stops(self) -> None:
-        """Stops what somebody wants stopped, and says in the same round trip what was begun. The durable wish to stop is read with the
-        checkpoints, too."""
-        if time.monotonic() < self._stops_at:
-            return
+    def _ask_beside(self) -> stream.Beside:
+        """What is asked in the round trip of a tick, now and then: who is to be stopped; and it is said what was begun. The durable wish
+        to stop is read with the checkpoints, too."""
         self._stops_at = time.monotonic() + STOPS_SECONDS
         begun, self._begun = [one for one in self._begun if not one[0].closing], []
-        try:
-            async with redis.async_client().pipeline(transaction=False) as pipeline:
-                pipeline.smembers(keys.STOPS)
-                for writing, since in begun:
-                    progress.process(pipeline, writing.record, now=since)
-                stops: Any = (await pipeline.execute())[0]
-        except redis.AWAY:
-            return
+
+        def ask(pipeline: Pipeline) -> Callable[[list[Any]], None]:
+            pipeline.smembers(keys.STOPS)
+            for writing, since in begun:
+                progress.process(pipeline, writing.record, now=since)
+            return lambda answers: self._stop(answers[0])
+
+        return ask
+
+    def _stop(self, stops: set[bytes]) -> None:
         for writing in self.writings.values() if stops else ():
             if keys.stop(writing.record.id, attempt=writing.record.attempt).encode() in stops:
                 writing.stop()
@@ -429,16 +433,26 @@ async def produce(call: Call) -> None:
     finally:
         box.leave(writing)
     if writing.announced and writing.last is not None and writing.last.status == MessageStatus.SENT:
-        await contexts.keep(call, context.result())
-        if writing.reused is not None:
-            await earlier.note_hit(writing.reused)
-        else:
-            await earlier.keep(call, context.result(), writing.last, writing.task.result())
+        await _keep(call, writing, writing.last, context.result(), writing.task.result())
         await titles.give(call, context.result(), writing.last)
         is_repeated = writing.reused is not None and await analyses.repeat(writing.last, of=writing.reused.message_id)
         if not is_repeated and not writing.runs:  # figures of a platform are no findings on people
             await analyses.give(call, context.result(), writing.last)
         await memories.keep(call, context.result(), writing.last)
+
+
+async def _keep(call: Call, writing: Writing, answer: MessageRecord, context: AnswerContext, finished: Finished) -> None:
+    """Keeps what others may use of it, in one round trip, unless Redis is away."""
+    pipeline = redis.async_client().pipeline(transaction=False)
+    contexts.keep(pipeline, call, context)
+    if writing.reused is not None:
+        earlier.note_hit(pipeline, writing.reused)
+    elif writing.request is not None:
+        earlier.keep(pipeline, call, context, writing.request, answer, finished)
+    try:
+        await pipeline.execute()
+    except redis.AWAY:
+        pass
 
 
 async def drain() -> None:
@@ -502,7 +516,7 @@ async def _write(
     if writing.record.stop_requested_at is not None:
         context.cancel()
         raise asyncio.CancelledError
-    request = prompts.request(writing.record, await context)
+    request = writing.request = prompts.request(writing.record, await context)
     same = await before
     if same is not None and same.is_for(request):
         writing.reused = same

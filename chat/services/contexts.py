@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
+from redis.asyncio.client import Pipeline
 
 from chat import strands
 from chat.choices import MessageRole, MessageStatus, ScopeType
@@ -132,11 +133,11 @@ async def for_answer(call: Call) -> AnswerContext:
     )
 
 
-async def keep(call: Call, context: AnswerContext) -> None:
+def keep(pipeline: Pipeline, call: Call, context: AnswerContext) -> None:
     """Keeps what was read of the subjects for the conversation's next answers."""
     if context.subjects_read_at is not None:
         messages = [message.id for message in context.history]
-        await facts.keep(call, context.subjects, messages=messages, read_at=context.subjects_read_at)
+        facts.keep(pipeline, call, context.subjects, messages=messages, read_at=context.subjects_read_at)
 
 
 async def _memory(call: Call) -> Memory | None:

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.utils import timezone
+from redis.asyncio.client import Pipeline
 
 from chat import prompts
 from chat.realtime import calls, keys
@@ -80,24 +81,23 @@ async def find(call: Call) -> Earlier | None:
     return Earlier(key, document)
 
 
-async def note_hit(earlier: Earlier) -> None:
+def note_hit(pipeline: Pipeline, earlier: Earlier) -> None:
     """It was given once more; it lives no longer for that."""
     counted = {**earlier.document, "cacheHits": earlier.document["cacheHits"] + 1}
-    try:
-        await redis.async_client().set(earlier.key, orjson.dumps(counted), keepttl=True, xx=True)
-    except redis.AWAY:
-        pass
+    pipeline.set(earlier.key, orjson.dumps(counted), keepttl=True, xx=True)
 
 
-async def keep(call: Call, context: AnswerContext, answer: MessageRecord, finished: Finished) -> None:
-    """Keeps an answer that was complete at the first call, of the model that is asked first."""
+def keep(
+    pipeline: Pipeline, call: Call, context: AnswerContext, request: CompletionRequest, answer: MessageRecord, finished: Finished
+) -> None:
+    """Keeps the answer to this request if it was complete at the first call, of the model that is asked first."""
     files = any(message.attachments for message in (*context.history, context.question))
     if not settings.AI_ANSWER_CACHE or files or context.question.reply_to or finished.finish_reason != "stop" or len(finished.attempts) > 1:
         return
     rights = calls.rights_of(answer)
     document = {
         "owner": _owner(call, rights),
-        "prompt": _digest(prompts.request(answer, context)),
+        "prompt": _digest(request),
         "messageId": answer.id,
         "query": context.question.text,
         "response": answer.text,
@@ -109,11 +109,8 @@ async def keep(call: Call, context: AnswerContext, answer: MessageRecord, finish
         "generatedAt": timezone.now().isoformat(),
         "cacheHits": 0,
     }
-    try:
-        key = _key(call, asked=calls.asked(context.question), rights=rights)
-        await redis.async_client().set(key, orjson.dumps(document), ex=keys.AI_CACHE_TTL)
-    except redis.AWAY:
-        pass
+    key = _key(call, asked=calls.asked(context.question), rights=rights)
+    pipeline.set(key, orjson.dumps(document), ex=keys.AI_CACHE_TTL)
 
 
 def _owner(call: Call, rights: Sequence[str | None]) -> dict[str, Any]:

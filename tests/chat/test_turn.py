@@ -90,14 +90,14 @@ async def test_a_question_is_not_acknowledged_while_mongodb_cannot_write_it_down
 
 async def test_a_tick_that_fails_is_told_of_and_the_next_one_goes_on(consultation, monkeypatch, caplog):
     membership, conversation = consultation
-    read_stops, failures = answers.Outbox._read_stops, iter([RuntimeError("once")])
+    ask_beside, failures = answers.Outbox._ask_beside, iter([RuntimeError("once")])
 
-    async def failing_once(box):
+    def failing_once(box):
         if (failure := next(failures, None)) is not None:
             raise failure
-        await read_stops(box)
+        return ask_beside(box)
 
-    monkeypatch.setattr(answers.Outbox, "_read_stops", failing_once)
+    monkeypatch.setattr(answers.Outbox, "_ask_beside", failing_once)
     taken = await turns.asubmit(membership, conversation, text="What are her strengths?", client_id="one")
     await asyncio.wait_for(answers.produce(Call.to(taken.answer, conversation)), timeout=10)
     assert (await access.amessage_for(membership, taken.answer.id)).status == "sent"
