@@ -199,10 +199,15 @@ class Outbox:
             self._busy.clear()
 
     def hurry(self, writing: Writing) -> None:
-        """The first text of an answer, and its end, do not wait for the tick."""
+        """The first text of an answer does not wait for the tick."""
         task = asyncio.create_task(self._send([writing]))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
+
+    def end(self, writing: Writing) -> None:
+        """Its end is saved. Where there are many answers it goes out with its tick, like all text."""
+        if len(self.writings) < BUSY:
+            self.hurry(writing)
 
     async def _tick_forever(self) -> None:
         for number in itertools.count():
@@ -622,7 +627,7 @@ async def _finish(box: Outbox, writing: Writing, outcome: dict[str, Any]) -> Non
             pause = min(pause * 2, SAVE_AGAIN_SECONDS[1])
     failpoint("answer.saved")
     writing.last = MessageRecord.read(raw)
-    box.hurry(writing)
+    box.end(writing)
     await writing.out.wait()
     failpoint("answer.announced")
     if writing.last.lets_next_be_asked:

@@ -30,7 +30,9 @@ class Sink:
         self.resets += 1
 
 
-async def test_a_question_is_answered_and_the_replay_equals_what_is_kept(consultation):
+@pytest.mark.parametrize("busy", [1, answers.BUSY])
+async def test_a_question_is_answered_and_the_replay_equals_what_is_kept(consultation, monkeypatch, busy):
+    monkeypatch.setattr(answers, "BUSY", busy)
     membership, conversation = consultation
     before = await selectors.snapshot(conversation)
     sink = Sink()
