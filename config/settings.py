@@ -432,7 +432,8 @@ SWEEP_SECONDS = checked(env.float, "SWEEP_SECONDS", 2.0)  # between two looks fo
 PICKUP_AGAIN_SECONDS = checked(env.float, "PICKUP_AGAIN_SECONDS", 3.0)  # a worker that did not come is called again after this
 PICKUP_SECONDS = checked(env.float, "PICKUP_SECONDS", 12.0)  # an answer nobody has claimed by then is given up with a sentence
 SHUTDOWN_SECONDS = checked(env.float, "SHUTDOWN_SECONDS", 8.0)  # a worker that is asked to end gives its answers this long
-FLUSH_SECONDS = (0.03, 0.097)  # deltas leave together, at least and (under load) at most this far apart
+# Deltas leave together, this far apart: those of one answer, of thirty and more, of a hundred and more, whose way takes longer.
+FLUSH_SECONDS = (0.03, 0.097, 0.092)
 EVENTS_KEPT = 2_000  # events a conversation's stream holds for resuming
 SOCKET_FRAME_LIMIT = 64 * 1024  # bytes
 

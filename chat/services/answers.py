@@ -57,6 +57,7 @@ STOPS_SECONDS = 0.2
 SHARE = 75  # answers that a tick serves, about
 RIGHTS_SECONDS = 2.0
 BUSY = 30  # answers at once from which on deltas are sent as rarely as they may be
+CROWD = 100  # and from which on they are on their way for longer
 
 WHY_ACROSS = ACROSS_COMMENT + "a worker renews all its leases at once"
 
@@ -230,7 +231,9 @@ class Outbox:
     @property
     def interval(self) -> float:
         """Seconds between two ticks of an answer: the more answers, the rarer and the fuller, up to a bound."""
-        least, most = settings.FLUSH_SECONDS
+        least, most, crowded = settings.FLUSH_SECONDS
+        if len(self.writings) >= CROWD:
+            return crowded
         return least + (most - least) * min(1.0, len(self.writings) / BUSY)
 
     async def _send(self, writings: Iterable[Writing], *, beside: stream.Beside | None = None) -> None:
