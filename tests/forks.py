@@ -1,5 +1,5 @@
-"""Starts web processes and workers as forks of one that has imported everything already (`tests/forkserver.py`): a test run starts a
-hundred of them, each of which would compute for two seconds otherwise.
+"""Starts web processes, workers and commands as forks of one that has imported everything already (`tests/forkserver.py`): a test run
+starts more than a hundred of them, each of which would compute for two seconds otherwise.
 
 The tests of `manage.py up` start what production starts, and so do `tests/faults/test_promises.py` and whoever starts beat.
 """
@@ -20,7 +20,7 @@ from django.conf import settings
 
 # Read when they are needed, and so taken over by a fork. Another variable that differs has a server of its own.
 OF_EACH_START = {
-    *("FAILPOINT_FILE", "FAILPOINT_LOG", "READY_FILE", "PORT", "PYTEST_CURRENT_TEST"),
+    *("FAILPOINT", "FAILPOINT_FILE", "FAILPOINT_LOG", "READY_FILE", "PORT", "PYTEST_CURRENT_TEST"),
     *("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "AI_ANALYSES", "AI_ANSWER_CACHE", "AI_MEMORY", "ANSWERS_PER_WORKER"),
     *("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", *settings.VENDOR_ADDRESSES),
 }

@@ -1,6 +1,7 @@
-"""A process that has imported all that a web process or a worker imports, and forks for each that shall start. `tests/forks.py` asks it.
+"""A process that has imported all that a web process, a worker or a command imports, and forks for each that shall start.
+`tests/forks.py` asks it.
 
-    python -m tests.forkserver PROGRAM DESCRIPTOR        # "uvicorn" or "celery", and the socket on which it is asked
+    python -m tests.forkserver PROGRAM DESCRIPTOR        # one of MODULES, and the socket on which it is asked
 
 It opens nothing and starts no thread. A fork takes over what its start has of its own, and then runs the very module that the command
 line names. Where nobody can ask any more the server ends, and the kernel tells its forks to.
@@ -36,7 +37,10 @@ MODULES = {
         *("celery.bin.celery", "celery.apps.worker", "celery.concurrency.thread", "celery.contrib.django.task", "celery.worker.components"),
         *("celery.worker.consumer", "kombu.transport.redis", "config.celery", "genai_prices.data"),
     ),
+    "django": ("django.core.management",),
+    "tests.faults.budget_caller": ("integrations.services.budgets",),
 }
+CHECK = ("celery", "django")  # those that let Django check itself as they start, and so import the pages
 LONGEST, MOST = 1 << 17, 3  # bytes of a request, and open files that come with it
 PR_SET_PDEATHSIG = 1
 
@@ -50,7 +54,8 @@ def load(program: str) -> None:
         importlib.import_module(name)
     if program == "celery":
         autodiscover_modules("tasks")
-        run_checks()  # Celery does, and so imports the pages
+    if program in CHECK:
+        run_checks()
     assert threading.active_count() == 1, f"A fork would miss {threading.enumerate()[1:]}."
     gc.collect()
     gc.freeze()

@@ -1,10 +1,11 @@
 """Which test process runs which file, and when. A pytest plugin.
 
-Tests that kill servers come last in their process: connections that other tests still hold, in whatever thread, would die with them. But
-they wait for most of their time, and so do those of `manage.py up` and those in a browser. So of four processes one begins with the first
-and one with the others, while two compute and step aside whenever those want a core, because what they test are time limits, too. Who has
-done with its own kind helps with what is left. A test of these three kinds that fails is tried once more, and named at the end: what it
-looks at, in real processes and by the real clock, may come late on a busy machine. All others fail at once.
+Tests that kill servers wait for most of their time, and so do those of `manage.py up` and those in a browser. So of four processes one
+begins with the first and one with the others, while two compute and step aside whenever those want a core, because what they test are time
+limits, too. Who has done with its own kind helps with what is left, and steps aside as well. To the first all others come last:
+connections that their tests still hold, in whatever thread, would die with the servers. A test of these three kinds that fails is tried
+once more, and named at the end: what it looks at, in real processes and by the real clock, may come late on a busy machine. All others
+fail at once.
 """
 
 import os
@@ -30,18 +31,13 @@ def begins_with(worker: str) -> tuple[str, ...]:
 
 
 class Interleaved(LoadFileScheduling):
-    """A file to each process that has none, as they are sorted; those of its kind first, as long as there are any. Whose servers were
-    killed takes no other."""
+    """A file to each process that has none, as they are sorted; those of its kind first, as long as there are any."""
 
     def _assign_work_unit(self, node) -> None:
         for wanted in begins_with(node.gateway.id):
             if first := next((file for file in self.workqueue if kind(file) == wanted), None):
                 self.workqueue.move_to_end(first, last=False)
                 break
-        else:
-            if any(kind(file) == "faults" for file in self.assigned_work[node]) and kind(next(iter(self.workqueue))) != "faults":
-                node.shutdown()
-                return
         super()._assign_work_unit(node)
 
 
@@ -62,6 +58,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _place(item: pytest.Item) -> tuple[int, int]:
     its, longest = kind(item.path.as_posix()), LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
     return ("", "browser", "up", "faults").index(its), (item.location[1] or 0) if its == "up" else longest if its else 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Who helps steps aside as those do who compute from the first."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not kind(item.nodeid) and not os.nice(0):
+        os.nice(NICENESS)
 
 
 if "PYTEST_XDIST_WORKER" in os.environ and not begins_with(os.environ["PYTEST_XDIST_WORKER"]):

@@ -2,12 +2,10 @@
 
 import os
 import random
-import subprocess
 import sys
 import threading
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -20,9 +18,9 @@ from analytics.documents import AiChatSession, BufferClaim, BufferedMetric, User
 from analytics.services import buffer
 from analytics.services.sittings import Said
 from config import mongo
+from tests import forks
 from tests.analytics.reading import buffered, kept
 
-ROOT = Path(__file__).resolve().parents[2]
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 NONE = dict.fromkeys(live.COUNTERS, 0)
 
@@ -163,12 +161,14 @@ FEATURES = {
 
 
 @pytest.mark.parametrize("point", [*sorted(BUFFER), "buffer.folded:2"])
-def test_whoever_dies_while_folding_counts_nothing_twice_and_loses_nothing(cast, point):
+def test_whoever_dies_while_folding_counts_nothing_twice_and_loses_nothing(cast, point, tmp_path):
     an_hour(cast)
     tracking.flush(timeout=10)
-    environment = {**os.environ, "FAILPOINT": point}
-    died = subprocess.run([sys.executable, "manage.py", "fold_buffer"], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert died.returncode == -9, died.stderr
+    output = tmp_path / "output"
+    with output.open("wb") as file:
+        command = (sys.executable, "-m", "django", "fold_buffer")
+        died = forks.start(command, environment={**os.environ, "FAILPOINT": point}, output=file.fileno())
+    assert died.wait(60) == -9, output.read_text()
     fold(now=timezone.now())  # the claim is not old enough to be another's
     fold(now=timezone.now() + timedelta(minutes=2))
     assert everything(cast) == (ACME, ACME_BEFORE, GLOBEX)

@@ -28,7 +28,7 @@ sys.stdout.write(
             "pid": os.getpid(),
             "session": os.getsid(0),
             "settings": [settings.ANSWERS_PER_WORKER, settings.OPENAI_BASE_URL],
-            "failpoints": [failpoints._file, failpoints._log],
+            "failpoints": [failpoints._wanted, failpoints._file, failpoints._log],
             "environment": dict(os.environ),
             "listens": socket.socket(fileno=int(sys.argv[sys.argv.index("--fd") + 1])).getsockname()[1],
         }

@@ -44,11 +44,12 @@ def test_forks_have_nothing_in_common_that_chance_made(server):
 
 
 def test_a_fork_has_the_environment_of_its_start_and_no_other(server):
-    for number in ("0", "3"):
-        own = {"READY_FILE": "", "ANSWERS_PER_WORKER": number, "FAILPOINT_FILE": f"/file-{number}", "FAILPOINT_LOG": f"/log-{number}"}
+    for number, point in (("0", "cold.gone"), ("3", "cold.back")):
+        own = {"READY_FILE": "", "ANSWERS_PER_WORKER": number, "FAILPOINT": point}
+        own |= {"FAILPOINT_FILE": f"/file-{number}", "FAILPOINT_LOG": f"/log-{number}"}
         made, told = fork(server, OPENAI_BASE_URL=f"http://{number}.test", **own)
         assert told["settings"] == [int(number), f"http://{number}.test"]
-        assert told["failpoints"] == [f"/file-{number}", f"/log-{number}"]
+        assert told["failpoints"] == [point, f"/file-{number}", f"/log-{number}"]
         assert told["environment"] == {**os.environ, **own, "OPENAI_BASE_URL": f"http://{number}.test"}
         made.wait(10)
     _, told = fork(server, READY_FILE="")

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from config import demo, supervision
+from config import demo, local_services, supervision
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -99,18 +100,38 @@ def wait_until(condition, *, seconds: float = 90) -> None:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    """Two clones of a developer, started at the same moment from nothing. One lies in a path with spaces, one deep below."""
+    """Two clones of a developer, started at the same moment from nothing. One lies in a path with spaces; one deep below, where it is
+    stopped as it migrates, with nobody listening, and goes on with what the first has prepared: it would compute the same."""
     base = tmp_path_factory.mktemp("up")
-    deep = base.joinpath(*["a-folder-with-a-rather-long-name"] * 4)
-    ups = [start_up(base / "Olive's clone" / "local data", free_port()), start_up(deep / "data", free_port(), WEB_CONCURRENCY="2")]
+    deep = base.joinpath(*["a-folder-with-a-rather-long-name"] * 4) / "data"
+    ups = [start_up(base / "Olive's clone" / "local data", free_port())]
     try:
-        for up in ups:
-            up.wait_until_ready()
+        stops_in_order_while_it_starts(deep, signal.SIGTERM)
+        ups[0].wait_until_ready()
+        copy_prepared(ups[0].folder, deep)
+        ups.append(start_up(deep, free_port(), WEB_CONCURRENCY="2"))
+        ups[1].wait_until_ready()
         yield ups
     finally:
         for up in ups:
             up.process.kill()
             up.process.wait()
+
+
+def copy_prepared(source: Path, target: Path) -> None:
+    """The stores as a power cut would leave them: nobody writes meanwhile."""
+    servers = [pid for name in ("postgres", "mongod") for pid in local_services.processes_in(source / name.removesuffix("d"), name=name)]
+    assert servers
+    for pid in servers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for name in ("postgres", "mongo"):
+            shutil.rmtree(target / name)
+            subprocess.run(["cp", "-a", "--reflink=auto", source / name, target / name], check=True)
+        shutil.copy(source / "prepared", target)
+    finally:
+        for pid in servers:
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_both_serve_and_say_how_to_sign_in(two):
@@ -238,10 +259,12 @@ def read_until(terminal: int, wanted: bytes, *, seconds: float = 180) -> bytes:
     return said
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_with_nobody_listening_any_more_it_still_stops_in_order(tmp_path, number):
+def test_with_nobody_listening_any_more_it_still_stops_in_order(tmp_path):
     """As when the terminal's window is closed: what it prints goes nowhere, and everything ends."""
-    folder = tmp_path / "data"
+    stops_in_order_while_it_starts(tmp_path / "data", signal.SIGHUP)
+
+
+def stops_in_order_while_it_starts(folder: Path, number: signal.Signals) -> None:
     reader, writer = os.pipe()
     process = subprocess.Popen(
         [sys.executable, MANAGE, "up"],
@@ -255,11 +278,12 @@ def test_with_nobody_listening_any_more_it_still_stops_in_order(tmp_path, number
     os.close(writer)
     said = b""
     while b"Tables in PostgreSQL" not in said:
-        said += os.read(reader, 4096)
+        said += (part := os.read(reader, 4096))
+        assert part, said.decode()
     os.close(reader)
     process.send_signal(number)
     assert process.wait(120) == 0
-    assert Up(process, folder, 0, tmp_path).pids() == []
+    assert Up(process, folder, 0, folder).pids() == []
     assert not (folder / "environment").exists()
 
 

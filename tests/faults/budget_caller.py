@@ -1,6 +1,8 @@
-"""A process that asks within budgets: `budget_caller ORGANIZATION CALLERS ESTIMATE COST` prints how many callers were let through."""
+"""A process that asks within budgets: `budget_caller GATE ORGANIZATION CALLERS ESTIMATE COST` says that it is ready, waits until nobody
+holds the gate's lock, and prints how many callers were let through."""
 
 import asyncio
+import fcntl
 import sys
 from decimal import Decimal
 
@@ -23,10 +25,17 @@ async def ask(organization: str, estimate: Decimal, cost: Decimal) -> bool:
     return True
 
 
+def wait_for_the_others(gate: str) -> None:
+    with open(gate) as file:
+        print("ready", flush=True)
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+
 async def main(organization: str, callers: str, estimate: str, cost: str) -> None:
-    sys.stdin.readline()  # all processes begin at once
     asked = (ask(organization, Decimal(estimate), Decimal(cost)) for _ in range(int(callers)))
     print(sum(await asyncio.gather(*asked)), flush=True)
 
 
-asyncio.run(main(*sys.argv[1:]))
+gate, *asked = sys.argv[1:]
+wait_for_the_others(gate)
+asyncio.run(main(*asked))

@@ -1,11 +1,13 @@
 """Budgets and real processes: racers of several never pass a cap, and what one that was killed had reserved is free again, once."""
 
 import asyncio
+import contextlib
+import fcntl
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from decimal import Decimal
 
 import pytest
@@ -16,6 +18,7 @@ from integrations.models import Budget, BudgetHold, BudgetPeriod
 from integrations.providers.base import CompletionRequest
 from integrations.services import budgets
 from tenants import scoping
+from tests import forks
 
 BUDGETS = {"budget.reserved"}  # failpoints that are reached here
 PROCESSES = 4
@@ -48,45 +51,47 @@ def holds(cast) -> list[tuple]:
         return list(BudgetHold.objects.for_tenant(cast.acme).order_by("id").values_list("hold", "amount", "released_at"))
 
 
-async def caller(cast, environment, *arguments: object, **more: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.faults.budget_caller",
-        str(cast.acme.pk),
-        *map(str, arguments),
-        env={**environment, "DJANGO_SETTINGS_MODULE": "config.settings", **more},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
+def called(cast, environment, folder, *arguments: object, processes: int, **more: str) -> list[tuple[int, str]]:
+    """How each of so many processes ended, all of which began to ask at once, and what it said."""
+    command = (sys.executable, "-m", "tests.faults.budget_caller", str(folder / "gate"), str(cast.acme.pk), *map(str, arguments))
+    with (folder / "gate").open("w") as gate, contextlib.ExitStack() as stack:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        running = []
+        for _ in range(processes):
+            reading, writing = os.pipe()
+            said = stack.enter_context(os.fdopen(reading))
+            process = forks.start(command, environment={**environment, **more}, output=writing)
+            stack.callback(process.kill)
+            os.close(writing)
+            running.append((process, said))
+        assert [said.readline() for _, said in running] == ["ready\n"] * processes
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        return [(process.wait(30), said.read()) for process, said in running]
 
 
-async def raced(cast, environment, *arguments: object) -> int:
+async def raced(cast, environment, folder, *arguments: object) -> int:
     """How many of 64 callers in several processes are let through."""
-    async with AsyncExitStack() as stack:
-        running = [await caller(cast, environment, 64 // PROCESSES, *arguments) for _ in range(PROCESSES)]
-        for process in running:
-            stack.callback(lambda process=process: process.returncode is None and process.kill())
-        said = await asyncio.gather(*(process.communicate(b"go\n") for process in running))
-    assert [process.returncode for process in running] == [0] * PROCESSES
-    return sum(int(out) for out, _ in said)
+    ended = await asyncio.to_thread(called, cast, environment, folder, 64 // PROCESSES, *arguments, processes=PROCESSES)
+    assert [code for code, _ in ended] == [0] * PROCESSES, ended
+    return sum(int(said.split()[-1]) for _, said in ended)  # behind what it logged
 
 
-async def test_sixty_four_callers_in_four_processes_never_pass_a_cap(cast, environment, two_budgets):
-    assert await raced(cast, environment, 1, 1) == 20
+async def test_sixty_four_callers_in_four_processes_never_pass_a_cap(cast, environment, two_budgets, tmp_path):
+    assert await raced(cast, environment, tmp_path, 1, 1) == 20
     assert await loop.in_thread(figures, cast) == {(20, 0, 0)}
 
 
-async def test_sixty_four_callers_whom_the_caps_hold_are_all_let_through(cast, environment, two_budgets):
-    assert await raced(cast, environment, "0.3", "0.1") == 64
+async def test_sixty_four_callers_whom_the_caps_hold_are_all_let_through(cast, environment, two_budgets, tmp_path):
+    assert await raced(cast, environment, tmp_path, "0.3", "0.1") == 64
     assert await loop.in_thread(figures, cast) == {(Decimal("6.4"), 0, 0)}
 
 
-async def test_what_a_killed_process_had_reserved_is_free_again_and_its_late_settlement_counts_once(cast, environment, two_budgets):
-    process = await caller(cast, environment, 1, 20, 20, FAILPOINT="budget.reserved")
-    await process.communicate(b"go\n")
+async def test_what_a_killed_process_had_reserved_is_free_again_and_its_late_settlement_counts_once(
+    cast, environment, two_budgets, tmp_path
+):
+    ended = await asyncio.to_thread(called, cast, environment, tmp_path, 1, 20, 20, processes=1, FAILPOINT="budget.reserved")
     died = time.monotonic()
-    assert process.returncode == -signal.SIGKILL
+    assert [code for code, _ in ended] == [-signal.SIGKILL]
     found = await loop.in_thread(holds, cast)
     assert [(amount, released) for _, amount, released in found] == [(20, None), (20, None)]
     request = CompletionRequest(organization_id=cast.acme.pk, messages=())

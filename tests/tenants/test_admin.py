@@ -16,6 +16,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
+import config.urls  # noqa: F401  # looks for what is administered, which tests below ask for as they are collected
 from tenants import access, authentication, scoping, selectors
 from tenants.models import (
     AccessRecord,
