@@ -48,6 +48,5 @@ def test_what_was_made_is_copied_into_place_of_what_is_empty(server, tmp_path, m
 
 @pytest.mark.django_db
 def test_a_run_of_several_processes_had_it_made():
-    if not (folder := os.environ.get(migrated.VARIABLE)):
-        pytest.skip("One process migrates for itself.")
-    assert Path(folder, "made").exists()
+    folder = os.environ.get(migrated.VARIABLE)  # one process alone migrates for itself
+    assert not folder or Path(folder, "made").exists()
