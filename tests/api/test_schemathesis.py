@@ -1,148 +1,17 @@
-"""The schema against the API: whatever it allows or forbids is sent, and what comes back is what it promises. Never a 500.
-
-Half of the requests name things that are there, so that more than 404s are seen. The stream of events never ends, so its successes
-are in `test_events.py`; here it is asked for what is not there.
-"""
-
-import logging
-import uuid
-import zlib
-from dataclasses import dataclass
+"""The schema against the API (`promises.py`): operations that read or remove."""
 
 import pytest
-import schemathesis
-from django.core.signals import request_finished, request_started
-from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections
-from hypothesis import HealthCheck, Phase, settings
-from schemathesis import checks
-from schemathesis.generation.feedback import FeedbackSources
-from schemathesis.generation.hypothesis import builder
-from schemathesis.pytest._test_builder import build_operation_test
-from schemathesis.python._constants.orchestrator import make_constants_value_source
-from schemathesis.specs.openapi import checks as openapi_checks
 
-from config import redis
-from tests.api.conftest import Caller, with_key
-from tests.api.test_conversations import start
-from tests.api.test_messages import say
-from tests.chat.files import keep_file
-from tests.configured import configured
+from tests.api.promises import OTHERS, configuration, keep, operations, schema, world
+
+__all__ = ["configuration", "world"]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
 
-EXAMPLES = 25  # for each operation
-CHECKS = [
-    checks.not_a_server_error,
-    openapi_checks.status_code_conformance,
-    openapi_checks.content_type_conformance,
-    openapi_checks.response_headers_conformance,
-    openapi_checks.response_schema_conformance,
-    openapi_checks.negative_data_rejection,
-    openapi_checks.unsupported_method,
-]
 
-schema = schemathesis.openapi.from_wsgi("/api/schema/", get_wsgi_application())
-schema.config.generation.update(with_security_parameters=False)  # every request is Olive's; who else may what is the matrix's
-operations = {found.ok().label: found.ok() for found in schema.get_all_operations()}
-
-# What Schemathesis notes on a test of which it could not make all cases.
-LEFT_OUT = (
-    *(builder.UnsatisfiableExampleMark, builder.NonSerializableMark, builder.UnserializablePayloadMark, builder.InvalidRegexMark),
-    *(builder.InvalidHeadersExampleMark, builder.MissingPathParameters),
-)
-
-
-@dataclass(frozen=True)
-class World:
-    """Things that are there, by the name of the path parameter that asks for one."""
-
-    caller: Caller
-    known: dict[str, str]
-
-
-@pytest.fixture
-def world(cast) -> World:
-    redis.client().flushall()  # or what Olive sent within this minute counts against her limit
-    olive = with_key(cast.olive)
-    conversation = start(olive, cast)["id"]
-    said = say(olive, f"conversations/{conversation}/messages")
-    waits = olive.post(f"conversations/{conversation}/queue", {"text": "And then?", "client_id": "waits"}).json()
-    return World(
-        caller=olive,
-        known={
-            **configured(olive),
-            "conversation_id": conversation,
-            "message_id": said["answer"]["id"],
-            "attachment_id": keep_file(str(cast.acme.pk), conversation, user_id=said["message"]["author"]["id"]),
-            "question_id": waits["queue"]["questions"][0]["id"],
-            "share_id": olive.post(f"conversations/{conversation}/shares", {"audience": "anyone", "days": 7}).json()["id"],
-            "employee_id": str(cast.employees["Erik Ek"].id),
-            "branch_id": str(cast.north.id),
-            "department_id": str(cast.sales.id),
-            "platform": "meta_ads",
-            "connection_id": olive.post("connections/meta_ads/demo").json()["id"],
-            "budget_id": olive.post("budgets", {"scope": "organization", "period": "month", "amount": "5"}).json()["id"],
-        },
-    )
-
-
-@pytest.fixture(autouse=True)
-def _one_connection(world):
-    """Requests share the test's transaction, as with Django's test client (which made the world and connected these again)."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
-
-
-@pytest.fixture(autouse=True)
-def _only_errors_are_logged():
-    """Three lines of each of ten thousand requests, each line written three times, take a sixth of the requests' time."""
-    logging.disable(logging.WARNING)
-    yield
-    logging.disable(logging.NOTSET)
-
-
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-    derandomize=True,
-)
-def keeps_its_promise(case, world):
-    endless = case.path.endswith("/events")
-    if not endless and zlib.crc32(repr(case).encode()) % 2:
-        for name, value in case.path_parameters.items():
-            if is_uuid(value):  # one that breaks the schema stays as it is
-                case.path_parameters[name] = world.known[name]
-    if isinstance(case.body, dict) and isinstance(case.body.get("subject_employee_ids"), list):
-        case.body["subject_employee_ids"] = [
-            world.known["employee_id"] if is_uuid(value) else value for value in case.body["subject_employee_ids"]
-        ]
-    is_form = case.media_type == "multipart/form-data"  # whatever stands in a form is a text, and so of the right type
-    tried = [check for check in CHECKS if not (is_form and check is openapi_checks.negative_data_rejection)]
-    case.call_and_validate(headers=world.caller.headers, checks=tried)
-
-
-@pytest.mark.parametrize("label", operations)
+@pytest.mark.parametrize("label", OTHERS)
 def test_the_api_keeps_what_its_schema_promises(label, world):
-    """Its cases are made here, and not by `schema.parametrize()`: that makes those of all operations while tests are collected, which
-    each test process does."""
-    feedback = FeedbackSources(constants_value_source=make_constants_value_source(schema))
-    operation = operations[label]
-    tried = build_operation_test(config=schema.config, operation=operation, test_func=keeps_its_promise, given_kwargs={}, feedback=feedback)
-    assert [mark for mark in LEFT_OUT if mark.is_set(tried)] == []
-    tried(world=world)
-
-
-def is_uuid(value: object) -> bool:
-    try:
-        return str(uuid.UUID(str(value))) == value
-    except ValueError:
-        return False
+    keep(label, world=world)
 
 
 def test_every_operation_is_tried():

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 
 from tests.architecture.source import ROOT
 
@@ -12,13 +13,17 @@ def named() -> list[tuple[str, str]]:
     return NAMED.findall((ROOT / "docs/coverage.md").read_text(encoding="utf-8"))
 
 
+@cache
+def functions(path: str) -> set[str]:
+    file = ROOT / path
+    tree = ast.parse(file.read_text(encoding="utf-8")) if file.exists() else ast.Module([], [])
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
 def test_every_named_test_exists():
     missing = []
     for path, name in named():
-        file = ROOT / path
-        tree = ast.parse(file.read_text(encoding="utf-8")) if file.exists() else ast.Module([], [])
-        tests = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-        if name not in tests:
+        if name not in functions(path):
             missing.append(f"{path}::{name}")
     assert missing == []
 

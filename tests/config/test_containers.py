@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import click
@@ -27,7 +28,7 @@ from config.schedule import SCHEDULE
 
 ROOT = settings.BASE_DIR
 APPS = ("config", "tenants", "integrations", "chat", "analytics", "dashboards")
-COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+COMPOSE = yaml.load((ROOT / "docker-compose.yml").read_text(), Loader=yaml.CSafeLoader)
 SERVICES = COMPOSE["services"]
 MONGO = ("mongo", "mongo-2", "mongo-3")
 OURS = {name for name, service in SERVICES.items() if service["image"] == "parley"}
@@ -38,14 +39,15 @@ NOT_OURS = {"DATABASE_OWNER_PASSWORD", "DATABASE_APP_PASSWORD"}
 NOT_DEPLOYED = {"FAILPOINT", "FAILPOINT_FILE", "FAILPOINT_LOG", "PYTHONWARNINGS", "READY_FILE"}
 
 
-def variables_read() -> set[str]:
+@cache
+def variables_read() -> frozenset[str]:
     """Every name that our code reads from the environment."""
     names: set[str] = set()
     for path in (path for app in APPS for path in (ROOT / app).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and (found := name_read(node)):
                 names.add(found)
-    return names
+    return frozenset(names)
 
 
 def name_read(call: ast.Call) -> str:
