@@ -24,7 +24,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.staticfiles import finders
 from django.db import connection
 from django.test import RequestFactory
-from playwright.async_api import Browser, BrowserContext, Page, Route, TimeoutError, ViewportSize, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, Route, TimeoutError, ViewportSize, async_playwright, expect
 
 from chat.services import conversations
 from tenants import scoping
@@ -57,6 +57,7 @@ SMALL: ViewportSize = {"width": 360, "height": 640}
 LARGE: ViewportSize = {"width": 1280, "height": 800}
 # Axe's rules that look at colours. Nothing but colours follows the scheme (test_looks.py).
 OF_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
+SCRIPTS = "http://scripts.test/"
 FAILED = pytest.StashKey[bool]()
 
 # Playwright's own five seconds are too few where four processes of tests and three of Parley share two cores.
@@ -76,13 +77,22 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser():
+async def playwright():
     if not (settings.BASE_DIR / "node_modules" / "marked").is_dir():
         pytest.fail("The pages' JavaScript libraries are missing. Install them: npm ci", pytrace=False)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium.executable(), args=list(ARGUMENTS))
-        yield browser
-        await browser.close()
+        yield playwright
+
+
+async def launched(playwright: Playwright, **options: Any) -> Browser:
+    return await playwright.chromium.launch(executable_path=chromium.executable(), args=list(ARGUMENTS), **options)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(playwright: Playwright):
+    browser = await launched(playwright)
+    yield browser
+    await browser.close()
 
 
 async def _serve_static(route: Route) -> None:
@@ -99,15 +109,21 @@ async def _serve_static(route: Route) -> None:
         await route.fulfill(path=found, content_type=kind)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def scripts(browser: Browser):
-    """An empty page on which our modules can be imported."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def _our_scripts(browser: Browser) -> BrowserContext:
     context = await browser.new_context()
     await context.route("**/*", _serve_static)
-    page = await context.new_page()
-    await page.goto("http://scripts.test/")
+    await (await context.new_page()).goto(SCRIPTS)  # stays, as does its process
+    return context
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def scripts(_our_scripts: BrowserContext):
+    """An empty page on which our modules can be imported."""
+    page = await _our_scripts.new_page()
+    await page.goto(SCRIPTS)
     yield page
-    await context.close()
+    await page.close()
 
 
 @pytest.fixture(scope="session")

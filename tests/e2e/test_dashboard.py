@@ -45,7 +45,7 @@ async def test_it_is_drawn_and_accessible_in_every_light_and_size(page, history,
     await looks_right(page, sizes=[tall], shot="dashboard")
     await page.goto(history.address("dashboard/engagement/?by=user"))
     await looks_right(page, sizes=[tall], shot="dashboard-people")
-    await page.goto(history.address("dashboard/chat/?days=14"))
+    await page.goto(history.address("dashboard/chat/?days=7"))
     await page.locator(".period-own > summary").click()
     await looks_right(page, sizes=[tall], shot="dashboard-sheet")
 

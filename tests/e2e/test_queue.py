@@ -48,8 +48,8 @@ async def test_it_waits_can_be_edited_and_removed_and_is_asked_when_the_answer_i
     await expect(waiting(page).get_by_role("listitem")).to_have_count(2)
     await page.reload()
     await expect(waiting(page).get_by_role("listitem")).to_have_count(2)
+    world.upstream.answer, world.upstream.hold_after = "Yes.", None  # the next ones
     world.upstream.go.set()
-    world.upstream.hold_after = None
     for tab in (page, other):
         await expect(tab.locator("[data-role=user] [data-slot=body]")).to_have_text(["First?", "Second?", "Fourth, in other words?"])
         await expect(answer(tab)).to_have_attribute("data-status", "sent")
@@ -111,7 +111,7 @@ async def test_without_script(plain, world):
     await plain.get_by_label("Your question").fill("Second, but shorter?")
     await plain.get_by_role("button", name="Send").click()
     await expect(waiting(plain)).to_contain_text("Second, but shorter?")
-    world.upstream.hold_after = None
+    world.upstream.answer, world.upstream.hold_after = "Yes.", None  # the next one
     world.upstream.go.set()
     await reload_until(plain, answer(plain), "sent")
     for _ in range(20):  # the next question is asked in a moment
