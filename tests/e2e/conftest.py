@@ -1,9 +1,14 @@
 """Tests in a real browser. Nothing is skipped where it is missing: the tests fail and say what to install."""
 
 import inspect
+import os
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,7 +16,7 @@ import pytest_asyncio
 from allauth.account.internal.flows.login import record_authentication
 from allauth.usersessions.models import UserSession
 from asgiref.sync import sync_to_async
-from axe_playwright_python.async_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -19,7 +24,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.staticfiles import finders
 from django.db import connection
 from django.test import RequestFactory
-from playwright.async_api import Browser, BrowserContext, Page, Route, TimeoutError, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, Route, TimeoutError, ViewportSize, async_playwright, expect
 
 from chat.services import conversations
 from tenants import scoping
@@ -41,11 +46,19 @@ AS_PLAYWRIGHT = (
     *("AvoidCorsURLLoaderRestartOnRedirect", "ThirdPartyStoragePartitioning"),
 )
 ARGUMENTS = (
+    # One process for all pages of a context. It stays while one of them is open, and has read our scripts already.
+    "--renderer-process-limit=1",
     *("--no-sandbox", "--disable-gpu", "--in-process-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     f"--disable-features={','.join(WITHOUT_ITS_OWN_PAGES + AS_PLAYWRIGHT)}",
 )
 HERE = Path(__file__).parent
+SMALL: ViewportSize = {"width": 360, "height": 640}
+LARGE: ViewportSize = {"width": 1280, "height": 800}
+# Axe's rules that look at colours. Nothing but colours follows the scheme (test_looks.py).
+OF_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
+SCRIPTS = "http://scripts.test/"
+FAILED = pytest.StashKey[bool]()
 
 # Playwright's own five seconds are too few where four processes of tests and three of Parley share two cores.
 expect.set_options(timeout=20_000)
@@ -58,14 +71,28 @@ def pytest_collection_modifyitems(items) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> None:
+    if call.excinfo is not None:
+        item.stash[FAILED] = True
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser():
+async def playwright():
     if not (settings.BASE_DIR / "node_modules" / "marked").is_dir():
         pytest.fail("The pages' JavaScript libraries are missing. Install them: npm ci", pytrace=False)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium.executable(), args=list(ARGUMENTS))
-        yield browser
-        await browser.close()
+        yield playwright
+
+
+async def launched(playwright: Playwright, **options: Any) -> Browser:
+    return await playwright.chromium.launch(executable_path=chromium.executable(), args=list(ARGUMENTS), **options)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(playwright: Playwright):
+    browser = await launched(playwright)
+    yield browser
+    await browser.close()
 
 
 async def _serve_static(route: Route) -> None:
@@ -82,15 +109,21 @@ async def _serve_static(route: Route) -> None:
         await route.fulfill(path=found, content_type=kind)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def scripts(browser: Browser):
-    """An empty page on which our modules can be imported."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def _our_scripts(browser: Browser) -> BrowserContext:
     context = await browser.new_context()
     await context.route("**/*", _serve_static)
-    page = await context.new_page()
-    await page.goto("http://scripts.test/")
+    await (await context.new_page()).goto(SCRIPTS)  # stays, as does its process
+    return context
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def scripts(_our_scripts: BrowserContext):
+    """An empty page on which our modules can be imported."""
+    page = await _our_scripts.new_page()
+    await page.goto(SCRIPTS)
     yield page
-    await context.close()
+    await page.close()
 
 
 @pytest.fixture(scope="session")
@@ -163,13 +196,69 @@ def world(_running_site: Site, upstream: Upstream, stores) -> World:
     return World(site=_running_site, upstream=upstream, cast=cast, conversation_id=started.id)
 
 
+class Contexts:
+    """Browser contexts that one test after another is lent, without anything of the last one's: a new one has a process of its own, which
+    reads and compiles every script anew. A first page stays open, so that its process does."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._idle: dict[str, list[BrowserContext]] = defaultdict(list)
+
+    @asynccontextmanager
+    async def lent(self, item: pytest.Item, site: Site, **options: Any) -> AsyncIterator[BrowserContext]:
+        """Its pages are closed at the end. Who changes more of it than pages and what they keep makes one (`browser.new_context`), and a
+        test that fails takes its own with it."""
+        idle = self._idle[repr(options)]
+        context = idle.pop() if idle else await self._new(site, options)
+        try:
+            yield context
+        finally:
+            if item.stash.get(FAILED, False):
+                await context.close()
+            else:
+                await self._empty(context, site)
+                idle.append(context)
+
+    async def _new(self, site: Site, options: dict[str, Any]) -> BrowserContext:
+        usual = {"viewport": LARGE, "locale": "en-GB", "timezone_id": "Europe/Berlin"}
+        context = await self._browser.new_context(**(usual | options))
+        context.set_default_timeout(15_000)
+        first = await context.new_page()
+        await first.goto(f"{site.url}/healthz")
+        return context
+
+    async def _empty(self, context: BrowserContext, site: Site) -> None:
+        first, *others = context.pages
+        for page in others:
+            await page.close()
+        await context.clear_cookies()
+        await context.clear_permissions()
+        devtools = await context.new_cdp_session(first)
+        await devtools.send("Storage.clearDataForOrigin", {"origin": site.url, "storageTypes": "all"})
+        await devtools.detach()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def contexts(browser: Browser) -> Contexts:
+    return Contexts(browser)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def context(browser: Browser, world: World):
-    context = await browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB", timezone_id="Europe/Berlin")
-    context.set_default_timeout(15_000)
+async def lend(request: pytest.FixtureRequest, contexts: Contexts, world: World):
+    """`await lend()` is a context until the test ends: somebody's own browser, in which nobody is signed in."""
+    async with AsyncExitStack() as until_the_end:
+
+        async def lend(**options: Any) -> BrowserContext:
+            return await until_the_end.enter_async_context(contexts.lent(request.node, world.site, **options))
+
+        yield lend
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(lend, world: World):
+    context = await lend()
     await context.grant_permissions(["clipboard-read", "clipboard-write"], origin=world.site.url)
-    yield context
-    await context.close()
+    return context
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -224,9 +313,24 @@ async def sign_in_by_form(page: Page, site: Site, email: str) -> None:
         pytest.fail(f"Signing in did not work. The page says: {await page.inner_text('body')}\n{site.logs()}")
 
 
-async def fits_and_is_accessible(page: Page, width: int) -> None:
+async def fits_and_is_accessible(page: Page, width: int, options: dict[str, Any] | None = None) -> None:
     """Axe has nothing to say, and nothing is wider than the screen."""
     await page.wait_for_load_state()  # with its stylesheet
-    results = await Axe().run(page)
-    assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE_SCRIPT)
+    options = {"resultTypes": ["violations"], **(options or {})}
+    violations = await page.evaluate("options => axe.run(options).then(({ violations }) => violations)", options)
+    assert violations == [], f"{page.url}\n{AxeResults({'violations': violations}).generate_report()}"
     assert await page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+
+
+async def looks_right(page: Page, *, sizes: Iterable[ViewportSize] = (LARGE, SMALL), shot: str = "") -> None:
+    """It fits and is accessible in every size, light and dark. The last size stays. SHOTS=folder keeps pictures."""
+    for size in sizes:
+        width = size["width"]
+        await page.set_viewport_size(size)
+        for scheme, options in (("light", None), ("dark", OF_COLOURS)):
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            if shot and (folder := os.environ.get("SHOTS")):
+                await page.screenshot(path=Path(folder, f"{shot}-{scheme}-{width}.png"), full_page=True)
+            await fits_and_is_accessible(page, width, options)

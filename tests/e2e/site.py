@@ -45,7 +45,8 @@ class Site:
         self._wait_for("the worker", (self._folder / "worker-ready").exists)
 
     def start_web(self) -> None:
-        self._web = self._spawn("web", web_command(self._listener.fileno()))
+        command = [word.replace("config.asgi:", "tests.e2e.asgi:") for word in web_command(self._listener.fileno())]
+        self._web = self._spawn("web", command)
         self._wait_for("the web process", self._answers)
 
     def start_worker(self) -> None:

@@ -6,9 +6,9 @@ import pytest
 from django.db import connection
 from playwright.async_api import expect
 
-from tests.e2e.conftest import _database_url, fits_and_is_accessible
+from tests.e2e.conftest import SMALL, _database_url, looks_right
 from tests.e2e.site import running
-from tests.e2e.test_journey import SCHEMES, SIZES, answer, ask
+from tests.e2e.test_journey import answer, ask
 from tests.e2e.test_without_script import messages, plain, reload_until
 
 __all__ = ["plain"]
@@ -123,19 +123,16 @@ async def test_without_script(plain, world):
     await expect(page.locator(".given")).to_contain_text("listening, selling")
 
 
-@SIZES
-@SCHEMES
-async def test_axe_finds_nothing_in_the_card_and_the_pages(page, world, width, height, scheme):
-    await page.set_viewport_size({"width": width, "height": height})
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+async def test_axe_finds_nothing_in_the_card_and_the_pages(page, world):
+    await page.set_viewport_size(SMALL)
     behave(world)
     await page.goto(world.conversation)
     await ask(page, "What is Erik good at?")
     await is_the_whole_card(page)
     await answer(page).get_by_text("Employees", exact=True).click()
-    await fits_and_is_accessible(page, width)
+    await looks_right(page)
     await page.goto(f"{world.conversation}context/")
-    await fits_and_is_accessible(page, width)
+    await looks_right(page)
     await page.get_by_role("link", name="Correct what is recorded of Erik Ek").click()
     await page.wait_for_url("**/context/*/")
-    await fits_and_is_accessible(page, width)
+    await looks_right(page)

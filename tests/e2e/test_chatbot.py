@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.e2e.conftest import fits_and_is_accessible
+from tests.e2e.conftest import LARGE, SMALL, looks_right
 from tests.e2e.test_dashboard import shot
 
 
@@ -13,13 +13,11 @@ async def box(page) -> dict[str, float]:
     )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
-async def test_the_preview_follows_the_form_and_fits_every_light_and_size(page, world, scheme, width):
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    await page.set_viewport_size({"width": width, "height": 900})
+@pytest.mark.parametrize("size", [LARGE, SMALL], ids=["large", "small"])
+async def test_the_preview_follows_the_form_and_fits_every_light_and_size(page, world, size):
+    await page.set_viewport_size(size)
     await page.goto(world.address("settings/chatbots/new/"))
-    await fits_and_is_accessible(page, width)
+    await looks_right(page, sizes=[size])
     await page.get_by_label("Title").fill("Orders & returns <b>")
     await page.get_by_label("Words on the button").fill("Help me")
     await page.get_by_label("Colour").fill("#aa2200")
@@ -36,13 +34,12 @@ async def test_the_preview_follows_the_form_and_fits_every_light_and_size(page, 
     inside = await box(page)
     assert inside["x"] + inside["width"] == 460
     assert inside["y"] + inside["height"] == 340
-    await shot(page, f"chatbot-new-{scheme}-{width}")
+    await shot(page, f"chatbot-new-{size['width']}")
     await page.get_by_role("button", name="Save").click()
     await page.get_by_role("link", name="Orders & returns <b>").click()
     await expect(page.get_by_label("To put it on your website")).to_be_visible()
     await expect(page.locator("[data-preview-title]")).to_have_text("Orders & returns <b>")
-    await shot(page, f"chatbot-{scheme}-{width}")
-    await fits_and_is_accessible(page, width)
+    await looks_right(page, sizes=[size], shot="chatbot")
 
 
 async def test_the_snippet_is_copied(page, world):

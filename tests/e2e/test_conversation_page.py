@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import expect
 
-from tests.e2e.conftest import fits_and_is_accessible, sign_in, watch
-from tests.e2e.test_journey import CODE, SCHEMES, SIZES, answer, ask
+from tests.e2e.conftest import SMALL, looks_right, sign_in, watch
+from tests.e2e.test_journey import CODE, answer, ask
 
 ROW = "| Erik | 92 | leads by example |\n"
 MARKDOWN = "\n\n".join(
@@ -71,10 +71,9 @@ async def test_all_scripts_of_the_page_are_small(page, world):
     assert sum(sizes.values()) < 200 * 1024, sizes
 
 
-async def test_every_action_of_a_message_is_in_reach_of_a_finger(browser, world):
+async def test_every_action_of_a_message_is_in_reach_of_a_finger(lend, world):
     world.upstream.behave(CODE)
-    context = await browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
-    context.set_default_timeout(15_000)
+    context = await lend(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     await context.grant_permissions(["clipboard-read", "clipboard-write"], origin=world.site.url)
     page = await context.new_page()
     troubles = watch(page)
@@ -114,7 +113,6 @@ async def test_every_action_of_a_message_is_in_reach_of_a_finger(browser, world)
     await page.get_by_role("button", name="Earlier version of the question").tap()
     await expect(page.locator("[data-role=user] [data-slot=body]")).to_have_text("How?")
     assert troubles == []
-    await context.close()
 
 
 async def test_every_action_of_a_message_is_in_reach_of_the_keyboard(page, world):
@@ -135,18 +133,15 @@ async def test_every_action_of_a_message_is_in_reach_of_the_keyboard(page, world
     assert reached >= {"Copy", "Quote", "Edit", "Write anew", "Helpful", "Not helpful"}, reached
 
 
-@SIZES
-@SCHEMES
-async def test_offline_is_said_on_every_page_and_nothing_is_lost(page, context, world, width, height, scheme):
-    await page.set_viewport_size({"width": width, "height": height})
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+async def test_offline_is_said_on_every_page_and_nothing_is_lost(page, context, world):
+    await page.set_viewport_size(SMALL)
     banner = page.locator("[data-offline]")
     for path in ("", "chat/", "chat/new/", "chat/search/", f"chat/{world.conversation_id}/context/", f"chat/{world.conversation_id}/"):
         await page.goto(world.address(path))
         await expect(banner).to_be_empty()
         await context.set_offline(True)
         await expect(banner).to_contain_text("You are offline.")
-        await fits_and_is_accessible(page, width)
+        await looks_right(page)
         await context.set_offline(False)
         await expect(banner).to_be_empty()
 

@@ -4,8 +4,8 @@ import re
 
 from playwright.async_api import expect
 
-from tests.e2e.conftest import fits_and_is_accessible, sign_in
-from tests.e2e.test_journey import SCHEMES, SIZES, answer, ask
+from tests.e2e.conftest import SMALL, looks_right, sign_in
+from tests.e2e.test_journey import answer, ask
 from tests.e2e.test_without_script import messages, plain, reload_until
 
 __all__ = ["plain"]
@@ -165,32 +165,27 @@ async def test_without_script(plain, world):
     await expect(answer(page)).to_contain_text("Second thoughts.")
 
 
-@SIZES
-@SCHEMES
-async def test_axe_finds_nothing_in_the_panel_and_the_versions(page, world, width, height, scheme):
-    await page.set_viewport_size({"width": width, "height": height})
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+async def test_axe_finds_nothing_in_the_panel_and_the_versions(page, world):
+    await page.set_viewport_size(SMALL)
     await asked(page, world)
     await page.get_by_role("button", name="Write anew").click()
     await expect(answer(page).locator("[data-slot=place]")).to_have_text("2/2")
     await expect(answer(page)).to_have_attribute("data-status", "sent")
     await thumb(page, "Helpful").click()
     await answer(page).get_by_role("radio", name="3 of 5").check()
-    await fits_and_is_accessible(page, width)
+    await looks_right(page)
     await answer(page).get_by_role("button", name="Earlier version").click()
     await expect(answer(page).locator("[data-slot=note]")).to_be_visible()
-    await fits_and_is_accessible(page, width)
+    await looks_right(page)
     await page.goto(f"{world.conversation}messages/{await answer(page).get_attribute('data-message')}/versions/")
-    await fits_and_is_accessible(page, width)
+    await looks_right(page)
 
 
-async def test_a_stranger_cannot_open_the_versions(browser, page, world):
+async def test_a_stranger_cannot_open_the_versions(lend, page, world):
     await asked(page, world)
     message = await answer(page).get_attribute("data-message")
-    context = await browser.new_context()
-    theirs = await context.new_page()
+    theirs = await (await lend()).new_page()
     await sign_in(theirs, world.site, "greta@globex.example")
     for organization in ("acme", "globex"):
         response = await theirs.goto(f"{world.conversation.replace('/acme/', f'/{organization}/')}messages/{message}/versions/")
         assert response.status == 404
-    await context.close()

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from chat.realtime import keys
 from config import redis
 from tests.cast import PASSWORD
-from tests.e2e.conftest import fits_and_is_accessible, sign_in, sign_in_by_form, watch
+from tests.e2e.conftest import LARGE, SMALL, fits_and_is_accessible, looks_right, sign_in, sign_in_by_form, watch
 
 LONG = "\n\n".join(f"Paragraph {number} of the answer, with **weight** and 🙂." for number in range(1, 41))
 CODE = "Run this:\n\n```python\nprint('<hello>')\n```\n\nThat is all."
@@ -125,9 +125,8 @@ async def test_a_provider_that_refuses_ends_in_a_sentence(page, world):
     await expect(answer(page).get_by_role("button", name="Try again")).to_be_visible()
 
 
-async def test_keyboard_only(browser, world):
+async def test_keyboard_only(context, world):
     world.upstream.behave("Yes.")
-    context = await browser.new_context(viewport={"width": 1280, "height": 800})
     page = await context.new_page()
     await page.goto(f"{world.site.url}/accounts/login/")
     await page.keyboard.press("Tab")
@@ -155,7 +154,6 @@ async def test_keyboard_only(browser, world):
         await page.keyboard.press("Shift+Tab")
     outline = await focused.evaluate("element => getComputedStyle(element).outlineStyle + getComputedStyle(element).outlineWidth")
     assert outline == "solid2px"
-    await context.close()
 
 
 async def test_copy_gives_the_answer_as_markdown_and_the_code_as_code(page, world):
@@ -215,16 +213,10 @@ async def test_dark_mode_is_the_systems_until_one_is_chosen_and_then_stays(brows
     assert await page.evaluate(ground) == light
 
 
-SIZES = pytest.mark.parametrize(("width", "height"), [(360, 640), (1280, 800)])
-SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
-
-
-@SIZES
-@SCHEMES
-async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page, world, width, height, scheme):
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
+async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page, world, size):
     world.upstream.behave(CODE + "\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[link](https://example.com/)")
-    await page.set_viewport_size({"width": width, "height": height})
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    await page.set_viewport_size(size)
     for address in (
         world.conversation,
         world.address(),
@@ -236,23 +228,19 @@ async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page, worl
         if address == world.conversation:
             await ask(page, "What do you see?")
             await expect(answer(page)).to_have_attribute("data-status", "sent")
-        await fits_and_is_accessible(page, width)
+        await looks_right(page, sizes=[size])
         for summary in await page.locator("summary:visible").all():
             await summary.press("Enter")  # the menu that is open already may cover it
-        await fits_and_is_accessible(page, width)
+        await looks_right(page, sizes=[size])
 
 
-@SIZES
-@SCHEMES
-async def test_axe_finds_nothing_before_signing_in(browser, world, width, height, scheme):
-    context = await browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+async def test_axe_finds_nothing_before_signing_in(context, world):
     page = await context.new_page()
     troubles = watch(page)
     for path in ("accounts/login/", "accounts/password/reset/", "accounts/signup/"):
         await page.goto(f"{world.site.url}/{path}")
-        await fits_and_is_accessible(page, width)
+        await looks_right(page)
     assert troubles == []
-    await context.close()
 
 
 ACCOUNT_PAGES = (
@@ -276,10 +264,10 @@ async def test_axe_finds_nothing_on_the_account_pages(page, world):
 async def test_axe_finds_nothing_on_the_error_pages(scripts):
     """As Django renders them without a request, which is how it does when everything else has failed."""
     for template in ("400.html", "403.html", "403_csrf.html", "404.html", "500.html", "503.html", "chat/away.html"):
+        await scripts.set_content(render_to_string(template, {"kept": [("text", "What I wrote"), ("client_id", "1")]}))
+        await scripts.wait_for_function("getComputedStyle(document.body).margin === '0px'")
         for width in (360, 1280):
             await scripts.set_viewport_size({"width": width, "height": 700})
-            await scripts.set_content(render_to_string(template, {"kept": [("text", "What I wrote"), ("client_id", "1")]}))
-            await scripts.wait_for_function("getComputedStyle(document.body).margin === '0px'")
             await fits_and_is_accessible(scripts, width)
 
 
@@ -289,12 +277,10 @@ async def test_another_organizations_conversation_is_not_there(page, world):
         assert response.status == 404
 
 
-async def test_a_stranger_is_told_nothing(browser, world):
-    context = await browser.new_context()
+async def test_a_stranger_is_told_nothing(context, world):
     page = await context.new_page()
     await sign_in(page, world.site, "greta@globex.example")
     for address in (world.conversation, world.address("chat/"), world.address()):
         response = await page.goto(address)
         assert response.status == 404
         assert "Erik" not in await page.content()
-    await context.close()

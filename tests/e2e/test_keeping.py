@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from playwright.async_api import expect
 
-from tests.e2e.conftest import _database_url, fits_and_is_accessible, sign_in_by_form
+from tests.e2e.conftest import _database_url, looks_right, sign_in_by_form
 from tests.e2e.site import running
 from tests.e2e.test_journey import answer, ask
 
@@ -18,14 +18,6 @@ def _running_site(_mongo_migrated, upstream, tmp_path_factory):
         name = connection.settings_dict["NAME"]
         with running(folder=tmp_path_factory.mktemp("site"), database_url=_database_url(name), provider=upstream.url) as site:
             yield site
-
-
-async def looks_right(page):
-    for scheme in ("light", "dark"):
-        for width in (360, 1280):
-            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            await page.set_viewport_size({"width": width, "height": 800})
-            await fits_and_is_accessible(page, width)
 
 
 async def test_a_deleted_consultation_is_restored_from_its_own_list(page, world):

@@ -11,9 +11,9 @@ from tenants import scoping
 from tenants.models import Employee
 from tests.api.test_import import a_file
 from tests.chat.test_parts import EACH
-from tests.e2e.conftest import fits_and_is_accessible
+from tests.e2e.conftest import SMALL, looks_right
 from tests.e2e.test_attachments import BIG, choose_all, is_seen, send
-from tests.e2e.test_journey import SCHEMES, SIZES, answer, ask
+from tests.e2e.test_journey import answer, ask
 
 ASK = {"type": "button", "value": {"label": "Ask how ready he is", "action": "ask", "argument": "How ready is he?"}}
 
@@ -81,11 +81,8 @@ async def test_a_picture_that_the_model_was_not_shown_is_named(page, world):
     await is_seen(page.locator("[data-role=user] img").last)
 
 
-@SIZES
-@SCHEMES
-async def test_axe_finds_nothing_in_parts(page, imported, width, height, scheme):
-    await page.set_viewport_size({"width": width, "height": height})
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+async def test_axe_finds_nothing_in_parts(page, imported):
+    await page.set_viewport_size(SMALL)
     await page.goto(imported)
     await expect(page.get_by_role("region", name="Goals")).to_be_visible()
-    await fits_and_is_accessible(page, width)
+    await looks_right(page)

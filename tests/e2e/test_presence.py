@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from chat import access
 from chat.services import conversations
 from tenants import scoping
-from tests.e2e.conftest import fits_and_is_accessible, sign_in, watch
+from tests.e2e.conftest import SMALL, looks_right, sign_in, watch
 from tests.e2e.test_journey import answer, ask
 
 
@@ -23,15 +23,13 @@ def shared(world):
 
 
 @asynccontextmanager
-async def liams_page(browser, world, **options):
-    context = await browser.new_context(**options)
-    context.set_default_timeout(15_000)
+async def liams_page(context, world):
     page = await context.new_page()
     troubles = watch(page)
     await sign_in(page, world.site, "liam@acme.example")
     yield page
     assert troubles == []
-    await context.close()
+    await page.close()
 
 
 def here(page):
@@ -46,7 +44,8 @@ async def test_two_people_see_each_other_come_type_be_busy_go_idle_and_leave(pag
     olive, liam = shared.cast.olive.user.name, shared.cast.liam.user.name
     await page.goto(shared.conversation)
     await expect(here(page)).to_be_hidden()
-    async with liams_page(browser, shared) as his:
+    context = await browser.new_context()
+    async with liams_page(context, shared) as his:
         await his.clock.install()
         await his.goto(shared.conversation)
         await expect(here(page)).to_have_text(f"{liam} is here")
@@ -68,10 +67,11 @@ async def test_two_people_see_each_other_come_type_be_busy_go_idle_and_leave(pag
         await his.mouse.move(210, 210)
         await expect(here(page)).to_have_text(f"{liam} is here")
     await expect(here(page)).to_be_hidden()
+    await context.close()
 
 
-async def test_what_is_unread_is_counted_in_the_list_and_the_title_and_gone_when_it_was_read(page, browser, shared):
-    async with liams_page(browser, shared) as his:
+async def test_what_is_unread_is_counted_in_the_list_and_the_title_and_gone_when_it_was_read(page, lend, shared):
+    async with liams_page(await lend(), shared) as his:
         await his.goto(shared.address("chat/"))
         await expect(badge(his, shared)).to_be_hidden()
         assert not (await his.title()).startswith("(")
@@ -96,12 +96,12 @@ async def test_what_is_unread_is_counted_in_the_list_and_the_title_and_gone_when
         await other.close()
 
 
-async def test_without_a_script_opening_it_is_reading_it(browser, page, shared):
+async def test_without_a_script_opening_it_is_reading_it(lend, page, shared):
     shared.upstream.behave("He is calm.")
     await page.goto(shared.conversation)
     await ask(page, "How is Erik?")
     await expect(answer(page)).to_have_attribute("data-status", "sent")
-    async with liams_page(browser, shared, java_script_enabled=False) as his:
+    async with liams_page(await lend(java_script_enabled=False), shared) as his:
         await his.goto(shared.address("chat/"))
         await expect(badge(his, shared)).to_have_text("2 unread")
         await his.goto(shared.conversation)
@@ -110,19 +110,16 @@ async def test_without_a_script_opening_it_is_reading_it(browser, page, shared):
         await expect(badge(his, shared)).to_be_hidden()
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 640), (1280, 800)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page, browser, shared, width, height, scheme):
-    await page.set_viewport_size({"width": width, "height": height})
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page, lend, shared):
+    await page.set_viewport_size(SMALL)
     shared.upstream.behave("He is calm.")
     await page.goto(shared.conversation)
     await ask(page, "How is Erik?")
     await expect(answer(page)).to_have_attribute("data-status", "sent")
-    async with liams_page(browser, shared, viewport={"width": width, "height": height}, color_scheme=scheme) as his:
+    async with liams_page(await lend(), shared) as his:
         await his.goto(shared.address("chat/"))
         await expect(badge(his, shared)).to_have_text("2 unread")
-        await fits_and_is_accessible(his, width)
+        await looks_right(his)
         await his.goto(shared.conversation)
         await expect(here(page)).to_be_visible()
-        await fits_and_is_accessible(page, width)
+        await looks_right(page)

@@ -2,11 +2,10 @@
 
 import re
 
-import pytest
 from playwright.async_api import expect
 
 from tests.cast import PASSWORD
-from tests.e2e.conftest import fits_and_is_accessible, watch
+from tests.e2e.conftest import SMALL, looks_right, watch
 
 RICH = "He is **calm**.\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[a link](https://example.com/)"
 
@@ -42,7 +41,7 @@ async def test_a_consultation_is_downloaded_from_its_menu(page, world):
         await page.reload()
 
 
-async def test_a_link_is_made_copied_opened_by_a_stranger_and_revoked(page, browser, world):
+async def test_a_link_is_made_copied_opened_by_a_stranger_and_revoked(page, lend, world):
     await answered(page, world)
     await open_menu(page)
     await page.get_by_role("link", name="Share…").click()
@@ -54,8 +53,7 @@ async def test_a_link_is_made_copied_opened_by_a_stranger_and_revoked(page, brow
     address = await page.evaluate("navigator.clipboard.readText()")
     assert re.fullmatch(re.escape(world.site.url) + r"/s/[\w-]{43}/", address)
 
-    context = await browser.new_context(java_script_enabled=False)
-    stranger = await context.new_page()
+    stranger = await (await lend(java_script_enabled=False)).new_page()
     await stranger.goto(address)
     await expect(stranger.get_by_text("How is Erik?")).to_be_visible()
     await expect(stranger.locator("strong")).to_have_text("calm")
@@ -67,39 +65,30 @@ async def test_a_link_is_made_copied_opened_by_a_stranger_and_revoked(page, brow
     response = await stranger.reload()
     assert response.status == 404
     await expect(stranger.get_by_role("heading", name="This link opens nothing")).to_be_visible()
-    await context.close()
 
 
-async def test_a_link_for_the_organization_leads_through_signing_in(page, browser, world):
+async def test_a_link_for_the_organization_leads_through_signing_in(page, lend, world):
     await answered(page, world)
     address = await make_link(page, world, "People of the organization")
-    context = await browser.new_context()
-    context.set_default_timeout(15_000)
-    reader = await context.new_page()
+    reader = await (await lend()).new_page()
     assert (await reader.goto(address)).status == 404
     await reader.get_by_role("link", name="Sign in and try again").click()
     await reader.get_by_label("Email").fill("liam@acme.example")
     await reader.get_by_label("Password").fill(PASSWORD)
     await reader.get_by_role("button", name="Sign in").click()
     await expect(reader.get_by_text("How is Erik?")).to_be_visible()
-    await context.close()
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 640), (1280, 800)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page, browser, world, width, height, scheme):
-    await page.set_viewport_size({"width": width, "height": height})
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page, lend, world):
+    await page.set_viewport_size(SMALL)
     await answered(page, world)
     address = await make_link(page, world, "Anyone with the link")
-    await fits_and_is_accessible(page, width)
+    await looks_right(page)
     await page.goto(world.conversation + "shares/")
-    await fits_and_is_accessible(page, width)
-    context = await browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    stranger = await context.new_page()
+    await looks_right(page)
+    stranger = await (await lend()).new_page()
     troubles = watch(stranger)
     for each in (address, f"{world.site.url}/s/unknown/"):
         await stranger.goto(each)
-        await fits_and_is_accessible(stranger, width)
+        await looks_right(stranger)
     assert troubles == []
-    await context.close()

@@ -1,11 +1,12 @@
 """Editing a question and switching between its versions, in a real browser, with and without the script."""
 
+import pytest
 from playwright.async_api import expect
 
 from chat.documents import Conversation
 from config import mongo
-from tests.e2e.conftest import fits_and_is_accessible
-from tests.e2e.test_journey import SCHEMES, SIZES, answer, ask
+from tests.e2e.conftest import LARGE, SMALL, looks_right
+from tests.e2e.test_journey import answer, ask
 from tests.e2e.test_without_script import messages, plain, reload_until
 
 __all__ = ["plain"]
@@ -100,18 +101,16 @@ async def test_escape_closes_and_what_was_refused_stays_written(page, world):
     assert len(messages(world)) == 2
 
 
-@SIZES
-@SCHEMES
-async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page, world, width, height, scheme):
-    await page.set_viewport_size({"width": width, "height": height})
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
+async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(page, world, size):
+    await page.set_viewport_size(size)
     await page.goto(world.conversation)
     await said(page, world, "First?", "One.")
     await edited(page, world, "First?", "First, in words so many that they need several lines on a small screen?", "Two.")
-    await fits_and_is_accessible(page, width)
+    await looks_right(page, sizes=[size])
     await question(page, "several lines").hover()
     await question(page, "several lines").get_by_text("Edit", exact=True).click()
-    await fits_and_is_accessible(page, width)
+    await looks_right(page, sizes=[size])
 
 
 async def test_without_script(plain, world):

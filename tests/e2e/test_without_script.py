@@ -15,14 +15,11 @@ M = mongo.names(Message)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def plain(browser, world):
+async def plain(lend, world):
     """Olive's browser without JavaScript, signed in."""
-    context = await browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(15_000)
-    page = await context.new_page()
+    page = await (await lend(java_script_enabled=False)).new_page()
     await sign_in(page, world.site, "olive@acme.example")
-    yield page
-    await context.close()
+    return page
 
 
 async def reload_until(page, locator, status):
@@ -121,7 +118,7 @@ async def test_rename_pin_archive_restore_delete(plain, world):
     assert gone.status == 404
 
 
-async def test_a_conversation_is_opened_to_a_colleague_and_closed_again(plain, world, browser):
+async def test_a_conversation_is_opened_to_a_colleague_and_closed_again(plain, world, lend):
     await plain.goto(world.conversation)
     await plain.locator(".room-head .menu > summary").click()
     await plain.get_by_role("link", name="Who may read it").click()
@@ -132,8 +129,7 @@ async def test_a_conversation_is_opened_to_a_colleague_and_closed_again(plain, w
     await plain.get_by_role("button", name="Save").click()
     await expect(plain.get_by_text("Who may read it has changed.")).to_be_visible()
     await expect(plain.locator(".room-about")).to_contain_text("Shared")
-    theirs = await browser.new_context()
-    liam = await theirs.new_page()
+    liam = await (await lend()).new_page()
     await sign_in(liam, world.site, "liam@acme.example")
     await liam.goto(world.conversation)
     await expect(liam.get_by_label("Your question")).to_be_visible()
@@ -147,7 +143,6 @@ async def test_a_conversation_is_opened_to_a_colleague_and_closed_again(plain, w
     await expect(plain.get_by_text("Only you can read it now.")).to_be_visible()
     await expect(liam.get_by_text("This conversation is no longer there.")).to_be_visible()
     assert (await liam.goto(world.conversation)).status == 404
-    await theirs.close()
 
 
 async def test_history_by_links(plain, world):

@@ -9,7 +9,8 @@ HELD_FOR_SECONDS = 60.0
 
 
 class Upstream:
-    """Answers with `answer`, `size` characters at a time, and after `hold_after` characters only when `go` is set."""
+    """Answers with `answer`, `size` characters at a time (a long one in some eighty pieces), and after `hold_after` characters only when
+    `go` is set."""
 
     def __init__(self) -> None:
         self.behave()
@@ -35,12 +36,13 @@ class Upstream:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def behave(
-        self, answer: str = "It depends.", *, size: int = 12, pause: float = 0.01, hold_after: int | None = None, status: int = 200
+        self, answer: str = "It depends.", *, size: int | None = None, pause: float = 0.01, hold_after: int | None = None, status: int = 200
     ) -> None:
         """What the next answers are like. Whoever was held goes on."""
         if hasattr(self, "go"):
             self.go.set()
-        self.answer, self.size, self.pause, self.hold_after, self.status = answer, size, pause, hold_after, status
+        self.answer, self.size, self.pause = answer, size or max(12, len(answer) // 80), pause
+        self.hold_after, self.status = hold_after, status
         self.go = threading.Event()
         self.hung_up = threading.Event()
         self.questions: list[dict] = []
