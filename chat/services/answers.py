@@ -435,18 +435,22 @@ async def produce(call: Call) -> None:
     writing.task = asyncio.create_task(_write(box, writing, call, context, before))
     box.enter(writing)
     try:
-        await _finish(box, writing, await _ended(writing, context))
+        answer = await _finish(box, writing, await _ended(writing, context))
+        if is_told := writing.announced and answer.status == MessageStatus.SENT:
+            await _keep(call, writing, answer, context.result(), writing.task.result())
+        if writing.announced:
+            await totals.note_end(answer, now=timezone.now())
     except LeaseLost:
         log.info("The lease of answer %s was lost.", call.message_id)
+        return
     finally:
         box.leave(writing)
-    if writing.announced and writing.last is not None and writing.last.status == MessageStatus.SENT:
-        await _keep(call, writing, writing.last, context.result(), writing.task.result())
-        await titles.give(call, context.result(), writing.last)
-        is_repeated = writing.reused is not None and await analyses.repeat(writing.last, of=writing.reused.message_id)
+    if is_told:
+        await titles.give(call, context.result(), answer)
+        is_repeated = writing.reused is not None and await analyses.repeat(answer, of=writing.reused.message_id)
         if not is_repeated and not writing.runs:  # figures of a platform are no findings on people
-            await analyses.give(call, context.result(), writing.last)
-        await memories.keep(call, context.result(), writing.last)
+            await analyses.give(call, context.result(), answer)
+        await memories.keep(call, context.result(), answer)
 
 
 async def _keep(call: Call, writing: Writing, answer: MessageRecord, context: AnswerContext, finished: Finished) -> None:
@@ -616,8 +620,8 @@ def _beside(writing: Writing, finished: Finished, context: AnswerContext) -> lis
     return [*(part for part in shown if part not in buttons), *ours, *(part for part in buttons if part not in ours)]
 
 
-async def _finish(box: Outbox, writing: Writing, outcome: dict[str, Any]) -> None:
-    """Saves the end of the answer, announces it, and brings its figures into the conversation. Waits for MongoDB if need be."""
+async def _finish(box: Outbox, writing: Writing, outcome: dict[str, Any]) -> MessageRecord:
+    """Saves the end of the answer and announces it. Waits for MongoDB if need be."""
     writing.closing = True
     failpoint("answer.before_save")
     pause, raw = SAVE_AGAIN_SECONDS[0], None
@@ -635,8 +639,7 @@ async def _finish(box: Outbox, writing: Writing, outcome: dict[str, Any]) -> Non
     failpoint("answer.announced")
     if writing.last.lets_next_be_asked:
         await queues.ago_on(writing.last.organization_id, writing.last.conversation_id, strand=writing.last.strand)
-    if writing.announced:
-        await totals.note_end(writing.last, now=timezone.now())
+    return writing.last
 
 
 async def _save(writing: Writing, outcome: dict[str, Any]) -> dict[str, Any] | None:
