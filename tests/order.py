@@ -14,7 +14,10 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 # Of each kind the files that take longest come first, so that all processes end at about the same time.
-LONGEST = ("test_stores_away", "test_kills", "test_two_of_each", "test_promises", "test_hostile_output")
+LONGEST = (
+    *("test_stores_away", "test_kills", "test_two_of_each", "test_promises", "test_hostile_output"),
+    *("test_matrix", "test_schemathesis_sending", "test_schemathesis", "test_fill"),
+)
 NICENESS = 5
 
 
@@ -57,7 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _place(item: pytest.Item) -> tuple[int, int]:
     its, longest = kind(item.path.as_posix()), LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
-    return ("", "browser", "up", "faults").index(its), (item.location[1] or 0) if its == "up" else longest if its else 0
+    return ("", "browser", "up", "faults").index(its), (item.location[1] or 0) if its == "up" else longest
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -26,6 +26,7 @@ SILENT = "SET LOCAL session_replication_role = replica"
 Rows = dict[str, bytes]  # by table, as COPY writes them
 
 _made_by_migrations: Rows = {}
+_print_of: dict[str, str] = {}  # by table: a fingerprint of what the migrations made
 _owner: psycopg.Connection[Any] | None = None
 
 
@@ -34,6 +35,7 @@ def keep() -> None:
     global _made_by_migrations
     cursor = _connected().cursor()
     _made_by_migrations = read(cursor)
+    _print_of.update(_prints(cursor))
     cursor.connection.commit()
 
 
@@ -49,8 +51,7 @@ def empty() -> None:
 def _empty(owner: psycopg.Connection[Any]) -> None:
     with owner.transaction(), owner.cursor() as cursor:
         cursor.execute(SILENT)
-        rows = read(cursor, only=_made_by_migrations)
-        changed = {table for table, kept in _made_by_migrations.items() if rows.get(table) != kept}
+        changed = {table for table, fingerprint in _prints(cursor) if fingerprint != _print_of[table]}
         for table in _with_rows(cursor) - _made_by_migrations.keys() | changed:
             cursor.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
         write(cursor, {table: _made_by_migrations[table] for table in changed})
@@ -79,9 +80,26 @@ def _names() -> list[str]:
 
 
 def _with_rows(cursor: psycopg.Cursor[Any]) -> set[str]:
-    asked = (sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(table, sql.Identifier(table)) for table in _names())
-    cursor.execute(sql.SQL(" UNION ALL ").join(asked))
+    cursor.execute(_which_have_rows())
     return {table for (table,) in cursor.fetchall()}
+
+
+@functools.cache
+def _which_have_rows() -> str:
+    asked = (sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(table, sql.Identifier(table)) for table in _names())
+    return sql.SQL(" UNION ALL ").join(asked).as_string()
+
+
+def _prints(cursor: psycopg.Cursor[Any]) -> list[tuple[str, str]]:
+    """A fingerprint of each table in which the migrations made rows; None of one that is empty."""
+    cursor.execute(_fingerprints())
+    return cursor.fetchall()
+
+
+@functools.cache
+def _fingerprints() -> str:
+    one = sql.SQL("SELECT {}, md5(string_agg(rows::text, ' ' ORDER BY rows::text)) FROM {} AS rows")
+    return sql.SQL(" UNION ALL ").join(one.format(table, sql.Identifier(table)) for table in _made_by_migrations).as_string()
 
 
 def read(cursor: Any, *, only: Iterable[str] | None = None) -> Rows:
@@ -95,8 +113,13 @@ def read(cursor: Any, *, only: Iterable[str] | None = None) -> Rows:
 
 def write(cursor: Any, rows: Rows) -> None:
     for table, lines in rows.items():
-        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))) as copy:
+        with cursor.copy(_into(table)) as copy:
             copy.write(lines)
+
+
+@functools.cache
+def _into(table: str) -> str:
+    return sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table)).as_string()
 
 
 # Recordings ------------------------------------------------------------------------------------------------------------
@@ -109,16 +132,22 @@ class Recording:
     rows: Rows
     objects: bytes
 
+    @functools.cached_property
+    def identifiers(self) -> list[bytes]:
+        """Those that are made anew, in the order of their making."""
+        known = set(IDENTIFIER.findall(b"".join(_made_by_migrations.values())))
+        return sorted(set(IDENTIFIER.findall(b"".join(self.rows.values()) + self.objects)) - known)
+
     def play(self) -> Any:
         """Puts the rows into the tables, in the test's transaction if there is one; gives the objects. Each time the identifiers are
         others: what a process believes of somebody must not reach the next test."""
-        fresh = _fresh(b"".join(self.rows.values()) + self.objects)
-        rows = {table: IDENTIFIER.sub(lambda found: fresh[found[0]], lines) for table, lines in self.rows.items()}
+        fresh = {old: str(uuid.uuid7()).encode() for old in self.identifiers}
+        rows = {table: _replaced(lines, fresh) for table, lines in self.rows.items()}
         with transaction.atomic(), roles.as_owner(), connection.cursor() as cursor:
             cursor.execute(SILENT)
             write(cursor, rows)
             cursor.execute("SET LOCAL session_replication_role = origin")
-        return _Player(io.BytesIO(IDENTIFIER.sub(lambda found: fresh[found[0]], self.objects))).load()
+        return _Player(io.BytesIO(_replaced(self.objects, fresh))).load()
 
 
 def record(objects: Any) -> Recording:
@@ -136,11 +165,8 @@ def are_empty() -> bool:
         return read(cursor) == _made_by_migrations
 
 
-def _fresh(written: bytes) -> dict[bytes, bytes]:
-    """New identifiers in the order of the old ones, which is that of their making."""
-    known = set(IDENTIFIER.findall(b"".join(_made_by_migrations.values())))
-    found = sorted(set(IDENTIFIER.findall(written)))
-    return {old: old if old in known else str(uuid.uuid7()).encode() for old in found}
+def _replaced(written: bytes, fresh: dict[bytes, bytes]) -> bytes:
+    return IDENTIFIER.sub(lambda found: fresh.get(found[0], found[0]), written)
 
 
 class _Recorder(pickle.Pickler):

@@ -1,6 +1,7 @@
 """Which test process runs what: see `tests/order.py`."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
@@ -84,3 +85,12 @@ def test_where_a_kind_is_missing_all_work(config, missing):
 def test_the_longest_files_are_there():
     assert set(order.LONGEST) <= {Path(path).stem for path in FILES}
     assert {order.kind(path) for path in FILES} == {"", "browser", "up", "faults"}
+
+
+def test_the_longest_of_each_kind_come_first():
+    items = sorted((SimpleNamespace(path=Path(path), nodeid=path, location=(path, 0, "")) for path in FILES), key=order._place)
+    for kind in ("", "browser", "faults"):
+        stems = [item.path.stem for item in items if order.kind(item.nodeid) == kind]
+        long = [stem for stem in order.LONGEST if stem in stems]
+        assert long, kind
+        assert stems[: len(long)] == long
