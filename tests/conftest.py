@@ -18,7 +18,7 @@ from config import loop, mongo, redis
 from integrations.services import ledger
 from tenants import changes, roles
 from tenants.database.base import DatabaseWrapper
-from tests import lost, migrated, tables, tenancy
+from tests import lost, tables, tenancy
 from tests import services as plugin
 from tests.plans import plans
 
@@ -38,7 +38,6 @@ def services():
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings():
     """One database for each test process; its servers are its own."""
-    migrated.copy_to(plugin.services.postgres)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import os
 import sys
 
 from config import local_services
-from tests import migrated, mongo_commands
+from tests import mongo_commands
 
 # Registers with PyMongo as it is imported, before there is a client.
 assert mongo_commands.watcher
@@ -40,9 +40,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 for _name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "EMAIL_URL"):
     os.environ.pop(_name, None)
 
-if _only_distributes():
-    _stack.enter_context(migrated.being_made())
-else:
+if not _only_distributes():
     services = _stack.enter_context(local_services.throwaway())
     os.environ.update(services.environment)
     os.environ["DATA_DIR"] = str(services.root / "data")
